@@ -1,0 +1,25 @@
+//! What compiled code and its host agree on.
+//!
+//! Compiler, loader and runtime meet here and nowhere else: the register map, the VM context, the stubs, the sections
+//! of an object and the formats of the note and the pc map. Whatever changes here changes [`sections::FORMAT_VERSION`].
+
+#![forbid(unsafe_code)]
+
+pub mod context;
+mod cpu;
+mod note;
+mod pc_map;
+pub mod registers;
+pub mod sections;
+mod stubs;
+
+pub use context::VmContext;
+pub use cpu::CpuFeatures;
+pub use note::{NOTE_NAME, NOTE_TYPE, Note, NoteError};
+pub use pc_map::{MAX_STREAM_BYTES, PcMap, PcMapBuilder, Region, Site};
+pub use registers::HostReg;
+pub use stubs::{Leave, Stub};
+
+/// A position in an object's text, in bytes from its start.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct TextOffset(pub u32);

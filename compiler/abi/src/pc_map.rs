@@ -1,0 +1,287 @@
+//! From machine code to program counters and back: the contents of `.tvm.pcmap`.
+//!
+//! Code is divided into *regions*: stretches of instructions that are charged together at their start. The map has one
+//! record for each region, sorted by text offset and by program counter at once (code is laid out in program order),
+//! and for each region a short stream with its *sites*, the places where compiled code can be left.
+//!
+//! ```text
+//!   u32 region count n | u32 site stream bytes
+//!   n × { u32 text offset | u32 pc | u32 charge | u32 start of its sites in the stream, bit 31: not an entry }
+//!   stream: per site { ULEB128 text offset − previous | ULEB128 pc − previous | ULEB128 give-back }
+//! ```
+//!
+//! The first site of a region counts from the region's start. *Give-back* is the gas that the charge covered for the
+//! site's instruction and those after it: adding it restores the counter to what it was before the instruction.
+
+use tvm_isa::{Gas, Pc};
+
+use crate::TextOffset;
+
+/// Bytes before the first region record.
+const HEADER: usize = 8;
+/// Bytes in a region record.
+const RECORD: usize = 16;
+/// Set in a record's stream start when the region cannot be entered from outside.
+const NOT_ENTRY: u32 = 1 << 31;
+/// Most bytes of site streams in one map, so that [`NOT_ENTRY`] stays free.
+pub const MAX_STREAM_BYTES: usize = NOT_ENTRY as usize - 1;
+
+/// A region's record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Region {
+    /// Where its code, beginning with the charge, starts.
+    pub text: TextOffset,
+    /// Program counter of its first instruction.
+    pub pc: Pc,
+    /// Gas that is charged at its start.
+    pub charge: Gas,
+    /// Whether execution may begin here: compiled code and the Gray Paper agree about the state at this point.
+    pub is_entry: bool,
+}
+
+/// What a place in the machine code means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Site {
+    /// Offset of the machine instruction, or of the return address after the call of a stub.
+    pub text: TextOffset,
+    /// The guest instruction executing there.
+    pub pc: Pc,
+    /// Gas to add to the counter to undo the charge for this instruction and the rest of its region.
+    pub give_back: Gas,
+}
+
+/// Collects regions and sites, in the order of the code.
+#[derive(Default, Debug)]
+pub struct PcMapBuilder {
+    regions: Vec<(Region, u32)>,
+    stream: Vec<u8>,
+    last: (TextOffset, Pc),
+}
+
+impl PcMapBuilder {
+    /// Begins a region. Offsets and program counters must not fall from call to call.
+    pub fn region(&mut self, region: Region) {
+        debug_assert!(self.last.0 <= region.text && self.last.1 <= region.pc, "regions in code order");
+        self.last = (region.text, region.pc);
+        self.regions.push((region, self.stream.len() as u32));
+    }
+
+    /// Adds a site to the region begun last.
+    pub fn site(&mut self, site: Site) {
+        debug_assert!(!self.regions.is_empty(), "a site belongs to a region");
+        debug_assert!(self.last.0 <= site.text && self.last.1 <= site.pc, "sites in code order");
+        encode(u64::from(site.text.0 - self.last.0.0), &mut self.stream);
+        encode(u64::from(site.pc.0 - self.last.1.0), &mut self.stream);
+        encode(site.give_back.0, &mut self.stream);
+        self.last = (site.text, site.pc);
+    }
+
+    /// Bytes the map takes now.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        HEADER + self.regions.len() * RECORD + self.stream.len()
+    }
+
+    /// Whether nothing has been added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.regions.is_empty()
+    }
+
+    /// The regions added so far.
+    pub fn regions(&self) -> impl ExactSizeIterator<Item = Region> + '_ {
+        self.regions.iter().map(|(region, _)| *region)
+    }
+
+    /// The section's bytes.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.len());
+        out.extend((self.regions.len() as u32).to_le_bytes());
+        out.extend((self.stream.len() as u32).to_le_bytes());
+        for (Region { text, pc, charge, is_entry }, start) in self.regions {
+            // A region's charge is the sum of costs of instructions in a code of below 2^32 bytes.
+            let flag = if is_entry { 0 } else { NOT_ENTRY };
+            for number in [text.0, pc.0, charge.0 as u32, start | flag] {
+                out.extend(number.to_le_bytes());
+            }
+        }
+        out.extend(self.stream);
+        out
+    }
+}
+
+/// Reads a map in place. Malformed contents give `None` or nonsense numbers, never a panic.
+#[derive(Clone, Copy, Debug)]
+pub struct PcMap<'a> {
+    records: &'a [u8],
+    stream: &'a [u8],
+}
+
+impl<'a> PcMap<'a> {
+    /// Takes a section's bytes apart, in constant time. `None` when the lengths do not add up.
+    #[must_use]
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (header, rest) = bytes.split_at_checked(HEADER)?;
+        let regions = u32::from_le_bytes(header[..4].try_into().ok()?) as usize;
+        let stream = u32::from_le_bytes(header[4..].try_into().ok()?) as usize;
+        let (records, rest) = rest.split_at_checked(regions.checked_mul(RECORD)?)?;
+        (rest.len() == stream).then_some(Self { records, stream: rest })
+    }
+
+    /// Number of regions.
+    #[must_use]
+    pub fn region_count(&self) -> usize {
+        self.records.len() / RECORD
+    }
+
+    /// All regions in order.
+    pub fn regions(&self) -> impl Iterator<Item = Region> + use<'a> {
+        let map = *self;
+        (0..map.region_count()).map(move |index| map.record(index).0)
+    }
+
+    /// Where to enter compiled code to execute from `pc` on, if it can be entered there.
+    #[must_use]
+    #[inline]
+    pub fn entry(&self, pc: Pc) -> Option<TextOffset> {
+        let after = self.count_while(|region| region.pc <= pc);
+        // Several regions at one pc do not occur: a region has at least one instruction.
+        let (region, _) = self.record(after.checked_sub(1)?);
+        (region.pc == pc && region.is_entry).then_some(region.text)
+    }
+
+    /// The region that the code at `text` belongs to.
+    #[must_use]
+    pub fn region_at(&self, text: TextOffset) -> Option<Region> {
+        let after = self.count_while(|region| region.text <= text);
+        Some(self.record(after.checked_sub(1)?).0)
+    }
+
+    /// The site at exactly `text`.
+    #[must_use]
+    pub fn site(&self, text: TextOffset) -> Option<Site> {
+        let after = self.count_while(|region| region.text <= text);
+        self.sites_of(after.checked_sub(1)?).take_while(|site| site.text <= text).find(|site| site.text == text)
+    }
+
+    /// All sites of region number `index`, in order.
+    pub fn sites_of(&self, index: usize) -> impl Iterator<Item = Site> + use<'a> {
+        let (region, start) = self.record(index);
+        let end = if index + 1 < self.region_count() { self.record(index + 1).1 } else { self.stream.len() };
+        let mut rest = self.stream.get(start..end).unwrap_or(&[]);
+        let mut last = Site { text: region.text, pc: region.pc, give_back: Gas(0) };
+        core::iter::from_fn(move || {
+            last.text.0 = last.text.0.wrapping_add(decode(&mut rest)? as u32);
+            last.pc.0 = last.pc.0.wrapping_add(decode(&mut rest)? as u32);
+            last.give_back = Gas(decode(&mut rest)?);
+            Some(last)
+        })
+    }
+
+    /// Number of leading regions for which `is_before` holds; it must hold for a prefix.
+    fn count_while(&self, is_before: impl Fn(&Region) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.region_count());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if is_before(&self.record(middle).0) { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    fn record(&self, index: usize) -> (Region, usize) {
+        let bytes = &self.records[index * RECORD..(index + 1) * RECORD];
+        let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+        let region = Region {
+            text: TextOffset(word(0)),
+            pc: Pc(word(4)),
+            charge: Gas(word(8).into()),
+            is_entry: word(12) & NOT_ENTRY == 0,
+        };
+        (region, (word(12) & !NOT_ENTRY) as usize)
+    }
+}
+
+/// ULEB128.
+fn encode(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn decode(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (&byte, tail) = rest.split_first()?;
+        *rest = tail;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Vec<u8> {
+        let mut map = PcMapBuilder::default();
+        let region = |text, pc, charge, is_entry| Region { text: TextOffset(text), pc: Pc(pc), charge: Gas(charge), is_entry };
+        let site = |text, pc, give_back| Site { text: TextOffset(text), pc: Pc(pc), give_back: Gas(give_back) };
+        map.region(region(16, 0, 3, true));
+        map.site(site(20, 2, 2));
+        map.site(site(400, 300, 1));
+        map.region(region(500, 310, 1, false));
+        map.region(region(600, 320, 200, true));
+        map.site(site(600, 320, 200));
+        map.finish()
+    }
+
+    #[test]
+    fn sites_are_found_by_exact_offset() {
+        let bytes = sample();
+        let map = PcMap::parse(&bytes).unwrap();
+        assert_eq!(map.region_count(), 3);
+        assert_eq!(map.site(TextOffset(20)), Some(Site { text: TextOffset(20), pc: Pc(2), give_back: Gas(2) }));
+        assert_eq!(map.site(TextOffset(400)).unwrap().pc, Pc(300));
+        assert_eq!(map.site(TextOffset(600)).unwrap().give_back, Gas(200));
+        for text in [0, 15, 16, 21, 399, 401, 500, 601] {
+            assert_eq!(map.site(TextOffset(text)), None, "{text}");
+        }
+        assert_eq!(map.region_at(TextOffset(550)).unwrap().pc, Pc(310));
+        assert_eq!(map.region_at(TextOffset(15)), None);
+    }
+
+    #[test]
+    fn entries_are_found_by_exact_program_counter() {
+        let bytes = sample();
+        let map = PcMap::parse(&bytes).unwrap();
+        assert_eq!(map.entry(Pc(0)), Some(TextOffset(16)));
+        assert_eq!(map.entry(Pc(320)), Some(TextOffset(600)));
+        for pc in [1, 310, 319, 321] {
+            assert_eq!(map.entry(Pc(pc)), None, "{pc}");
+        }
+    }
+
+    #[test]
+    fn cut_and_flipped_maps_do_not_panic() {
+        let bytes = sample();
+        for len in 0..bytes.len() {
+            assert!(PcMap::parse(&bytes[..len]).is_none(), "{len} bytes");
+        }
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut bad = bytes.clone();
+                bad[at] ^= 1 << bit;
+                let Some(map) = PcMap::parse(&bad) else { continue };
+                for probe in 0..700 {
+                    let _ = (map.site(TextOffset(probe)), map.entry(Pc(probe)), map.region_at(TextOffset(probe)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What a PVM program means: containers, opcodes, operand decoding, basic blocks and memory layout, for each
+//! Gray Paper version.
+//!
+//! Nothing here runs or translates code. Any bytes whatever either parse or give an error that says what is wrong;
+//! every function takes time linear in what it is given, most of them constant time.
+
+#![forbid(unsafe_code)]
+
+pub mod codec;
+mod container;
+mod instruction;
+pub mod layout;
+mod opcode;
+mod program;
+mod units;
+mod version;
+
+pub use container::{Container, ContainerError, StandardProgram, split_metadata};
+pub use instruction::{Format, Instruction};
+pub use opcode::{NUMBERS_0_7, NUMBERS_0_8, OPERATIONS, Op, OpcodeNumbers, Operation};
+pub use program::{JumpTable, MAX_SKIP, Program, ProgramError};
+pub use units::{Gas, GuestAddr, Pc, Reg};
+pub use version::{BranchRule, GasModel, GpVersion, Rules, UnknownVersion, Validation};
