@@ -1,0 +1,5 @@
+//! JAM on top of the machine: host functions and invocations (GP appendix B).
+
+pub mod constants;
+pub mod state;
+pub mod types;
