@@ -1,0 +1,151 @@
+#!/usr/bin/env bash
+# Rebuilds the guest blobs and their expected outputs. Usage: guests/build.sh [c] [sdk] [check]   (default: all three)
+#   c      C guests: PVM blobs of both versions, wasm modules and native programs, expected.json
+#   sdk    Rust SDK services
+#   check  runs every C blob in the polkavm crate's interpreter against expected.json
+# Needs the packages named in README.md. Build products go to $GUESTS_BUILD_DIR (default /tmp/guests-build).
+set -euo pipefail
+cd "$(dirname "$0")"
+
+build=${GUESTS_BUILD_DIR:-/tmp/guests-build}
+export CARGO_TARGET_DIR=$build/target
+versions=(0.7.2 0.8.0)
+guest_version=0.1.0
+
+warnings=(-Wall -Wextra -Werror)
+# Freestanding in every build, so that the three compilers see the same program.
+common=(-std=gnu11 -O2 -ffreestanding -fno-builtin "${warnings[@]}")
+pvm_flags=(--target=riscv64-unknown-none-elf -march=rv64emac_zbb_xtheadcondmov -mabi=lp64e -mno-relax -nostdlib -fPIE
+    -fvisibility=hidden -fno-asynchronous-unwind-tables -ffunction-sections)
+pvm_link=(--emit-relocs --unique --apply-dynamic-relocs --no-allow-shlib-undefined -Bsymbolic -pie
+    --no-dynamic-linker -z notext -e 0 --gc-sections)
+wasm_link=(--no-entry --gc-sections -z stack-size=8388608)
+
+tool() { # tool VERSION ARGS...: the linker and runner of one Gray Paper version
+    local version=$1
+    shift
+    "$CARGO_TARGET_DIR/debug/guest-tool-${version//./-}" "$@"
+}
+
+build_tools() {
+    for version in "${versions[@]}"; do
+        cargo build --quiet --locked --manifest-path "tools/pvm-$version/Cargo.toml"
+    done
+}
+
+c_guests() {
+    for source in c/*.c; do
+        local name
+        name=$(basename "$source" .c)
+        [ "$name" = rt ] || echo "$name"
+    done
+}
+
+build_c_guest() { # build_c_guest NAME
+    local name=$1 out=$build/c
+    clang-22 "${common[@]}" "${pvm_flags[@]}" -c "c/$name.c" -o "$out/$name.o"
+    ld.lld-22 "${pvm_link[@]}" "$out/$name.o" "$out/rt-pvm.o" -o "$out/$name.elf"
+    for version in "${versions[@]}"; do
+        tool "$version" link "$out/$name.elf" "blobs/$version/$name.jam" "$name" "$guest_version" guest_entry guest_entry
+    done
+    clang-22 "${common[@]}" --target=wasm32 -c "c/$name.c" -o "$out/$name.wasm.o"
+    wasm-ld-22 "${wasm_link[@]}" "$out/$name.wasm.o" "$out/rt-wasm.o" -o "$out/$name.wasm"
+    gcc "${common[@]}" "c/$name.c" -o "$out/$name-gcc"
+    clang-22 "${common[@]}" "c/$name.c" -o "$out/$name-native"
+}
+
+le32() { # le32 N: four little-endian bytes as hex
+    printf '%02x%02x%02x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24 & 255))
+}
+
+cases() { # cases NAME: lines "case args_hex"
+    if [ "$1" = sum ]; then
+        echo "default -"
+        echo "small 01000000000000000200000000000000ffffffffffffffff"
+        printf 'bench '
+        for ((i = 0; i < 256; i++)); do printf '%02x00000000%02x0000' $((i * 7 % 256)) $((i % 256)); done
+        echo
+        return
+    fi
+    local small bench
+    read -r small bench < <(awk -v name="$1" '$1 == name { print $2, $3 }' c/sizes.txt)
+    echo "default -"
+    echo "small $(le32 "$small")"
+    echo "bench $(le32 "$bench")"
+}
+
+write_expected() {
+    local first=1
+    {
+        echo '{'
+        for name in $(c_guests); do
+            [ "$first" = 1 ] || echo ','
+            first=0
+            printf '  "%s": [\n' "$name"
+            local separator=''
+            while read -r label args; do
+                [ "$args" = - ] && args=
+                local by_gcc by_clang ns
+                by_gcc=$("$build/c/$name-gcc" "$args")
+                read -r by_clang ns < <("$build/c/$name-native" "$args" 3)
+                if [ "$by_gcc" != "$by_clang" ]; then
+                    echo "$name $label: gcc gives $by_gcc, clang gives $by_clang" >&2
+                    exit 1
+                fi
+                printf '%-12s %-8s %10d ns native\n' "$name" "$label" "$ns" >&2
+                printf '%s    { "case": "%s", "args": "%s", "output": "%s" }' "$separator" "$label" "$args" "$by_gcc"
+                separator=$',\n'
+            done < <(cases "$name")
+            printf '\n  ]'
+        done
+        printf '\n}\n'
+    } >"$build/expected.json"
+    mv "$build/expected.json" expected.json
+}
+
+build_c() {
+    mkdir -p "$build/c"
+    clang-22 "${common[@]}" "${pvm_flags[@]}" -c c/rt.c -o "$build/c/rt-pvm.o"
+    clang-22 "${common[@]}" --target=wasm32 -c c/rt.c -o "$build/c/rt-wasm.o"
+    for name in $(c_guests); do
+        build_c_guest "$name"
+    done
+    write_expected
+}
+
+check() {
+    local failed=0 count=0
+    for name in $(c_guests); do
+        while IFS=: read -r args output; do
+            for version in "${versions[@]}"; do
+                for pc in 0 5; do
+                    local got
+                    got=$(tool "$version" run "blobs/$version/$name.jam" "$pc" "$args" 2>"$build/run.log") || true
+                    count=$((count + 1))
+                    [ "$got" = "$output" ] && continue
+                    failed=$((failed + 1))
+                    echo "$version/$name entered at $pc with '$args': expected $output, found '$got'; $(tail -1 "$build/run.log")" >&2
+                done
+            done
+        done < <(awk -v name="\"$name\":" '$1 == name { on = 1 } /^  \]/ { on = 0 } on' expected.json |
+            sed -n 's/.*"args": "\(.*\)", "output": "\(.*\)".*/\1:\2/p')
+    done
+    echo "$((count - failed)) passed, $failed failed"
+    [ "$failed" = 0 ]
+}
+
+write_sums() {
+    sha256sum blobs/*/*.jam >SHA256SUMS
+}
+
+mkdir -p "$build" blobs/0.7.2 blobs/0.8.0
+build_tools
+[ $# -gt 0 ] || set -- c check
+for step in "$@"; do
+    case $step in
+    c) build_c ;;
+    check) check ;;
+    *) echo "unknown step $step" >&2; exit 2 ;;
+    esac
+done
+write_sums
