@@ -16,4 +16,9 @@ impl SysError {
     pub fn last(operation: &'static str) -> Self {
         Self { operation, source: std::io::Error::last_os_error() }
     }
+
+    /// Whether the process has as many mappings as it may have (`vm.max_map_count`), or no memory for one more.
+    pub(crate) fn is_out_of_mappings(&self) -> bool {
+        self.source.raw_os_error() == Some(libc::ENOMEM)
+    }
 }

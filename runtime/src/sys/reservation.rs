@@ -31,6 +31,9 @@ const BEFORE_GUEST: usize = GUARD_BYTES + JUMP_TABLE_BYTES + CONTEXT_BYTES;
 /// Bytes of the whole reservation.
 pub(crate) const RESERVED_BYTES: usize = BEFORE_GUEST + GUEST_BYTES + GUARD_BYTES;
 
+/// Pages of guest memory.
+pub(crate) const GUEST_PAGES: u32 = (GUEST_BYTES / PAGE) as u32;
+
 const PAGE: usize = GuestAddr::PAGE_SIZE as usize;
 
 /// Part of a file that is mapped, in whole pages.

@@ -1,0 +1,150 @@
+//! What an instance's memory holds before it runs.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use super::SysError;
+use super::reservation::{FilePages, GUEST_PAGES as PAGES, Reservation};
+use crate::memory::Access;
+
+/// Initial contents of an instance's address space, shared by all instances of a module.
+#[derive(Default, Debug)]
+pub(crate) struct Image {
+    file: Option<Arc<File>>,
+    jump_table: Option<JumpTable>,
+    segments: Vec<Segment>,
+}
+
+/// A module's jump table in its object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct JumpTable {
+    /// Offset in the file, page-aligned.
+    pub file_offset: u64,
+    /// Length in bytes, in whole pages.
+    pub len: usize,
+}
+
+/// A run of guest pages. All others are inaccessible.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Segment {
+    /// Number of the first page.
+    pub first: u32,
+    /// Number of pages.
+    pub count: u32,
+    /// Access rights at the start.
+    pub access: Access,
+    /// Where in the file the contents are, page-aligned; `None` for zeroes.
+    pub file_offset: Option<u64>,
+}
+
+/// An image that contradicts itself.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum ImageError {
+    /// Pages past the end of guest memory.
+    #[error("image segment of {count} pages at page {first:#x} passes the end of guest memory")]
+    PastEnd { first: u32, count: u32 },
+    /// Two segments share a page.
+    #[error("two image segments hold page {page:#x}")]
+    Overlap { page: u32 },
+    /// Contents in a file that was not given.
+    #[error("image with contents in a file, but no file")]
+    NoFile,
+}
+
+impl Image {
+    /// Puts an image together; `file` holds the jump table and the contents of segments. Empty segments are left out.
+    ///
+    /// # Errors
+    /// When segments overlap, do not fit, or need a file that is not there.
+    pub(crate) fn new(
+        file: Option<Arc<File>>,
+        jump_table: Option<JumpTable>,
+        mut segments: Vec<Segment>,
+    ) -> Result<Self, ImageError> {
+        segments.retain(|segment| segment.count > 0);
+        segments.sort_by_key(|segment| segment.first);
+        let mut free_from = 0;
+        for &Segment { first, count, file_offset, .. } in &segments {
+            if first < free_from {
+                return Err(ImageError::Overlap { page: first });
+            }
+            free_from = first
+                .checked_add(count)
+                .filter(|end| *end <= PAGES)
+                .ok_or(ImageError::PastEnd { first, count })?;
+            if file_offset.is_some() && file.is_none() {
+                return Err(ImageError::NoFile);
+            }
+        }
+        if jump_table.is_some() && file.is_none() {
+            return Err(ImageError::NoFile);
+        }
+        Ok(Self { file, jump_table, segments })
+    }
+
+    /// The segments in order of their pages.
+    pub(crate) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Replaces everything in the address space by this image.
+    pub(crate) fn map_into(&self, space: &Reservation) -> Result<(), SysError> {
+        let pages = |offset| self.file.as_ref().map(|file| FilePages { file: file.as_fd(), offset });
+        space.map(0, PAGES, Access::None, None)?;
+        let table = self.jump_table.and_then(|table| Some((pages(table.file_offset)?, table.len)));
+        space.map_jump_table(table)?;
+        for &Segment { first, count, access, file_offset } in &self.segments {
+            match file_offset.and_then(pages) {
+                None => space.protect(first, count, access)?,
+                from => space.map(first, count, access, from)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Segment {
+    /// The part of this segment within `count` pages from `first` on, as first page and number of pages.
+    pub(crate) fn within(&self, first: u32, count: u32) -> Option<(u32, u32)> {
+        let start = self.first.max(first);
+        let end = (self.first + self.count).min(first.saturating_add(count));
+        (start < end).then(|| (start, end - start))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zeroes(first: u32, count: u32) -> Segment {
+        Segment { first, count, access: Access::Write, file_offset: None }
+    }
+
+    #[test]
+    fn segments_must_fit_and_not_overlap() {
+        let image = |segments| Image::new(None, None, segments).map(|image| image.segments.len());
+        assert_eq!(image(vec![zeroes(20, 1), zeroes(16, 4), zeroes(PAGES, 0)]), Ok(2));
+        assert_eq!(image(vec![zeroes(20, 1), zeroes(16, 5)]), Err(ImageError::Overlap { page: 20 }));
+        assert_eq!(image(vec![zeroes(PAGES - 1, 1)]), Ok(1));
+        assert_eq!(image(vec![zeroes(PAGES - 1, 2)]), Err(ImageError::PastEnd { first: PAGES - 1, count: 2 }));
+        assert!(image(vec![zeroes(u32::MAX, u32::MAX)]).is_err());
+    }
+
+    #[test]
+    fn contents_need_a_file() {
+        let segment = Segment { file_offset: Some(0), ..zeroes(16, 1) };
+        assert_eq!(Image::new(None, None, vec![segment]).unwrap_err(), ImageError::NoFile);
+        let table = JumpTable { file_offset: 0, len: 4096 };
+        assert_eq!(Image::new(None, Some(table), vec![]).unwrap_err(), ImageError::NoFile);
+    }
+
+    #[test]
+    fn the_shared_part_of_two_ranges() {
+        let segment = zeroes(16, 4);
+        assert_eq!(segment.within(0, 16), None);
+        assert_eq!(segment.within(0, 17), Some((16, 1)));
+        assert_eq!(segment.within(18, u32::MAX), Some((18, 2)));
+        assert_eq!(segment.within(20, 1), None);
+    }
+}
