@@ -1,1 +1,75 @@
-//! (being written)
+//! PVM program in, relocatable x86_64 ELF object out.
+//!
+//! A pure function: no I/O, no clock, no threads, no randomness. The same input gives the same bytes on any machine.
+//! Time and memory are linear in the length of the program.
+
+#![forbid(unsafe_code)]
+
+mod asm;
+mod control;
+mod error;
+mod identity;
+mod lower;
+mod object;
+mod options;
+mod targets;
+mod translate;
+
+pub use error::CompileError;
+pub use identity::COMPILER_IDENTITY;
+pub use options::CompileOptions;
+pub use translate::{MAX_REGION_INSTRUCTIONS, MAX_TEXT_BYTES};
+
+use tvm_abi::{Note, sections};
+use tvm_isa::layout::Sizes;
+use tvm_isa::{Container, Program, StandardProgram, split_metadata};
+
+/// Longest code the compiler takes, in bytes: four times the largest service (GP: W_C).
+pub const MAX_CODE_BYTES: usize = 16 << 20;
+
+/// Compiles a program to an object.
+///
+/// `code_hash` is the BLAKE2b-256 of `code`; it is recorded in the object's note.
+///
+/// # Errors
+/// When the program is malformed (see [`CompileError::is_malformed`]) or exceeds a limit of the compiler.
+pub fn compile(code: &[u8], code_hash: [u8; 32], options: CompileOptions) -> Result<Vec<u8>, CompileError> {
+    let CompileOptions { version, container, cpu } = options;
+    let rules = version.rules();
+    let parts = split(code, container)?;
+    let program = Program::parse(parts.blob)?;
+    if program.code().len() > MAX_CODE_BYTES {
+        return Err(CompileError::CodeTooLong { found: program.code().len(), limit: MAX_CODE_BYTES });
+    }
+    let translation = translate::translate(&program, rules, cpu)?;
+    let note = Note {
+        format_version: sections::FORMAT_VERSION,
+        compiler: COMPILER_IDENTITY,
+        code_hash,
+        gp_version: version,
+        gas_model: rules.gas,
+        container,
+        tier: 0,
+        cpu_features: cpu,
+        sizes: parts.sizes,
+        jump_table_slots: translation.jump_table.len() as u32,
+    };
+    object::write(object::Parts { note, translation, program: parts.blob, ro: parts.ro, rw: parts.rw })
+}
+
+/// A program out of its container.
+struct Unpacked<'a> {
+    blob: &'a [u8],
+    ro: &'a [u8],
+    rw: &'a [u8],
+    sizes: Sizes,
+}
+
+fn split(code: &[u8], container: Container) -> Result<Unpacked<'_>, CompileError> {
+    let standard = match container {
+        Container::Raw => return Ok(Unpacked { blob: code, ro: &[], rw: &[], sizes: Sizes::default() }),
+        Container::Standard => StandardProgram::parse(code)?,
+        Container::Jam => StandardProgram::parse(split_metadata(code)?.1)?,
+    };
+    Ok(Unpacked { blob: standard.program, ro: standard.ro, rw: standard.rw, sizes: standard.sizes() })
+}

@@ -36,8 +36,8 @@ pub struct VmContext {
     pub host_rsp: u64,
     /// The segment base that was in force before compiled code was entered.
     pub host_gs_base: u64,
-    /// Native address that identifies the place compiled code was left at: the return address of the call to the stub,
-    /// or the faulting machine instruction.
+    /// Native address that identifies the place compiled code was left at: the return address of the call to the stub
+    /// (the pc map knows it by the byte before), or the faulting machine instruction.
     pub site: u64,
     /// Why compiled code was left: a [`crate::Leave`] as a number. Written by the stubs.
     pub leave: u64,

@@ -16,7 +16,7 @@ mod stubs;
 pub use context::VmContext;
 pub use cpu::CpuFeatures;
 pub use note::{NOTE_NAME, NOTE_TYPE, Note, NoteError};
-pub use pc_map::{MAX_STREAM_BYTES, PcMap, PcMapBuilder, Region, Site};
+pub use pc_map::{COLD_SITE_BYTES, PcMap, PcMapBuilder, Region, Site};
 pub use registers::HostReg;
 pub use stubs::{Leave, Stub};
 

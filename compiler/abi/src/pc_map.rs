@@ -5,26 +5,33 @@
 //! and for each region a short stream with its *sites*, the places where compiled code can be left.
 //!
 //! ```text
-//!   u32 region count n | u32 site stream bytes
-//!   n × { u32 text offset | u32 pc | u32 charge | u32 start of its sites in the stream, bit 31: not an entry }
+//!   u32 region count n | u32 site stream bytes | u32 cold site count m | u32 text offset of the cold sites
+//!   n × { u32 text offset | u32 pc | u32 charge | u32 start of its sites in the stream }
+//!   m × { u32 pc | u32 give-back }
 //!   stream: per site { ULEB128 text offset − previous | ULEB128 pc − previous | ULEB128 give-back }
 //! ```
 //!
-//! The first site of a region counts from the region's start. *Give-back* is the gas that the charge covered for the
-//! site's instruction and those after it: adding it restores the counter to what it was before the instruction.
+//! The first site of a region counts from the region's start. *Cold sites* stand together at the end of the text, each
+//! a call of [`COLD_SITE_BYTES`] bytes, so that their index follows from the return address.
+//!
+//! The text offset of a site is that of the machine instruction that faults, or of the last byte of the instruction that
+//! calls a stub: the return address less one, because the return address itself may begin the next region.
+//!
+//! *Give-back* is the gas that the charge covered for the site's instruction and those after it: adding it restores the
+//! counter to what it was before the instruction.
 
 use tvm_isa::{Gas, Pc};
 
 use crate::TextOffset;
 
 /// Bytes before the first region record.
-const HEADER: usize = 8;
+const HEADER: usize = 16;
 /// Bytes in a region record.
 const RECORD: usize = 16;
-/// Set in a record's stream start when the region cannot be entered from outside.
-const NOT_ENTRY: u32 = 1 << 31;
-/// Most bytes of site streams in one map, so that [`NOT_ENTRY`] stays free.
-pub const MAX_STREAM_BYTES: usize = NOT_ENTRY as usize - 1;
+/// Bytes in a cold site's record.
+const COLD_RECORD: usize = 8;
+/// Bytes of machine code of a cold site: one `call rel32`.
+pub const COLD_SITE_BYTES: u32 = 5;
 
 /// A region's record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,16 +40,15 @@ pub struct Region {
     pub text: TextOffset,
     /// Program counter of its first instruction.
     pub pc: Pc,
-    /// Gas that is charged at its start.
+    /// Gas that is charged at its start. Zero when the region is the rest of a block that is paid for already; such a
+    /// region may only be entered in that state, and all others only in the opposite one.
     pub charge: Gas,
-    /// Whether execution may begin here: compiled code and the Gray Paper agree about the state at this point.
-    pub is_entry: bool,
 }
 
 /// What a place in the machine code means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Site {
-    /// Offset of the machine instruction, or of the return address after the call of a stub.
+    /// Offset of the machine instruction that faults, or of the last byte of the call of a stub.
     pub text: TextOffset,
     /// The guest instruction executing there.
     pub pc: Pc,
@@ -56,6 +62,8 @@ pub struct PcMapBuilder {
     regions: Vec<(Region, u32)>,
     stream: Vec<u8>,
     last: (TextOffset, Pc),
+    cold: Vec<(Pc, Gas)>,
+    cold_start: TextOffset,
 }
 
 impl PcMapBuilder {
@@ -76,16 +84,14 @@ impl PcMapBuilder {
         self.last = (site.text, site.pc);
     }
 
-    /// Bytes the map takes now.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        HEADER + self.regions.len() * RECORD + self.stream.len()
+    /// Adds the next cold site. The calls must be emitted in this order at the place given to [`Self::cold_start`].
+    pub fn cold_site(&mut self, pc: Pc, give_back: Gas) {
+        self.cold.push((pc, give_back));
     }
 
-    /// Whether nothing has been added.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.regions.is_empty()
+    /// Where the first cold site's call begins.
+    pub fn cold_start(&mut self, text: TextOffset) {
+        self.cold_start = text;
     }
 
     /// The regions added so far.
@@ -96,25 +102,37 @@ impl PcMapBuilder {
     /// The section's bytes.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.len());
-        out.extend((self.regions.len() as u32).to_le_bytes());
-        out.extend((self.stream.len() as u32).to_le_bytes());
-        for (Region { text, pc, charge, is_entry }, start) in self.regions {
-            // A region's charge is the sum of costs of instructions in a code of below 2^32 bytes.
-            let flag = if is_entry { 0 } else { NOT_ENTRY };
-            for number in [text.0, pc.0, charge.0 as u32, start | flag] {
+        let Self { regions, stream, last: _, cold, cold_start } = self;
+        let mut out =
+            Vec::with_capacity(HEADER + regions.len() * RECORD + cold.len() * COLD_RECORD + stream.len());
+        for number in [regions.len() as u32, stream.len() as u32, cold.len() as u32, cold_start.0] {
+            out.extend(number.to_le_bytes());
+        }
+        for (Region { text, pc, charge }, start) in regions {
+            for number in [text.0, pc.0, gas_word(charge), start] {
                 out.extend(number.to_le_bytes());
             }
         }
-        out.extend(self.stream);
+        for (pc, give_back) in cold {
+            out.extend(pc.0.to_le_bytes());
+            out.extend(gas_word(give_back).to_le_bytes());
+        }
+        out.extend(stream);
         out
     }
+}
+
+/// Gas within one region, which is far below 2^32 because programs are shorter than that.
+fn gas_word(gas: Gas) -> u32 {
+    u32::try_from(gas.0).expect("the compiler limits regions to less gas than that")
 }
 
 /// Reads a map in place. Malformed contents give `None` or nonsense numbers, never a panic.
 #[derive(Clone, Copy, Debug)]
 pub struct PcMap<'a> {
     records: &'a [u8],
+    cold: &'a [u8],
+    cold_start: TextOffset,
     stream: &'a [u8],
 }
 
@@ -123,10 +141,10 @@ impl<'a> PcMap<'a> {
     #[must_use]
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (header, rest) = bytes.split_at_checked(HEADER)?;
-        let regions = u32::from_le_bytes(header[..4].try_into().ok()?) as usize;
-        let stream = u32::from_le_bytes(header[4..].try_into().ok()?) as usize;
-        let (records, rest) = rest.split_at_checked(regions.checked_mul(RECORD)?)?;
-        (rest.len() == stream).then_some(Self { records, stream: rest })
+        let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four bytes"));
+        let (records, rest) = rest.split_at_checked((word(0) as usize).checked_mul(RECORD)?)?;
+        let (cold, stream) = rest.split_at_checked((word(8) as usize).checked_mul(COLD_RECORD)?)?;
+        (stream.len() == word(4) as usize).then_some(Self { records, cold, cold_start: TextOffset(word(12)), stream })
     }
 
     /// Number of regions.
@@ -141,14 +159,14 @@ impl<'a> PcMap<'a> {
         (0..map.region_count()).map(move |index| map.record(index).0)
     }
 
-    /// Where to enter compiled code to execute from `pc` on, if it can be entered there.
+    /// The region that begins at `pc`: where to enter compiled code to execute from there.
     #[must_use]
     #[inline]
-    pub fn entry(&self, pc: Pc) -> Option<TextOffset> {
+    pub fn entry(&self, pc: Pc) -> Option<Region> {
         let after = self.count_while(|region| region.pc <= pc);
         // Several regions at one pc do not occur: a region has at least one instruction.
         let (region, _) = self.record(after.checked_sub(1)?);
-        (region.pc == pc && region.is_entry).then_some(region.text)
+        (region.pc == pc).then_some(region)
     }
 
     /// The region that the code at `text` belongs to.
@@ -161,11 +179,27 @@ impl<'a> PcMap<'a> {
     /// The site at exactly `text`.
     #[must_use]
     pub fn site(&self, text: TextOffset) -> Option<Site> {
+        if let Some(after_start) = text.0.checked_sub(self.cold_start.0)
+            && !self.cold.is_empty()
+        {
+            return self.cold_site(text, after_start);
+        }
         let after = self.count_while(|region| region.text <= text);
         self.sites_of(after.checked_sub(1)?).take_while(|site| site.text <= text).find(|site| site.text == text)
     }
 
-    /// All sites of region number `index`, in order.
+    /// The cold site whose call ends `after_start` bytes behind the start of the cold sites.
+    fn cold_site(&self, text: TextOffset, after_start: u32) -> Option<Site> {
+        if after_start % COLD_SITE_BYTES != COLD_SITE_BYTES - 1 {
+            return None;
+        }
+        let at = (after_start / COLD_SITE_BYTES) as usize * COLD_RECORD;
+        let record = self.cold.get(at..at + COLD_RECORD)?;
+        let word = |at: usize| u32::from_le_bytes(record[at..at + 4].try_into().expect("four bytes"));
+        Some(Site { text, pc: Pc(word(0)), give_back: Gas(word(4).into()) })
+    }
+
+    /// All sites of region number `index`, in order; cold ones are not among them.
     pub fn sites_of(&self, index: usize) -> impl Iterator<Item = Site> + use<'a> {
         let (region, start) = self.record(index);
         let end = if index + 1 < self.region_count() { self.record(index + 1).1 } else { self.stream.len() };
@@ -196,9 +230,8 @@ impl<'a> PcMap<'a> {
             text: TextOffset(word(0)),
             pc: Pc(word(4)),
             charge: Gas(word(8).into()),
-            is_entry: word(12) & NOT_ENTRY == 0,
         };
-        (region, (word(12) & !NOT_ENTRY) as usize)
+        (region, word(12) as usize)
     }
 }
 
@@ -230,14 +263,17 @@ mod tests {
 
     fn sample() -> Vec<u8> {
         let mut map = PcMapBuilder::default();
-        let region = |text, pc, charge, is_entry| Region { text: TextOffset(text), pc: Pc(pc), charge: Gas(charge), is_entry };
+        let region = |text, pc, charge| Region { text: TextOffset(text), pc: Pc(pc), charge: Gas(charge) };
         let site = |text, pc, give_back| Site { text: TextOffset(text), pc: Pc(pc), give_back: Gas(give_back) };
-        map.region(region(16, 0, 3, true));
+        map.region(region(16, 0, 3));
         map.site(site(20, 2, 2));
         map.site(site(400, 300, 1));
-        map.region(region(500, 310, 1, false));
-        map.region(region(600, 320, 200, true));
+        map.region(region(500, 310, 0));
+        map.region(region(600, 320, 200));
         map.site(site(600, 320, 200));
+        map.cold_start(TextOffset(1000));
+        map.cold_site(Pc(0), Gas(3));
+        map.cold_site(Pc(7), Gas(0));
         map.finish()
     }
 
@@ -249,7 +285,10 @@ mod tests {
         assert_eq!(map.site(TextOffset(20)), Some(Site { text: TextOffset(20), pc: Pc(2), give_back: Gas(2) }));
         assert_eq!(map.site(TextOffset(400)).unwrap().pc, Pc(300));
         assert_eq!(map.site(TextOffset(600)).unwrap().give_back, Gas(200));
-        for text in [0, 15, 16, 21, 399, 401, 500, 601] {
+        let cold = |text, pc, give_back| Some(Site { text: TextOffset(text), pc: Pc(pc), give_back: Gas(give_back) });
+        assert_eq!(map.site(TextOffset(1004)), cold(1004, 0, 3));
+        assert_eq!(map.site(TextOffset(1009)), cold(1009, 7, 0));
+        for text in [0, 15, 16, 21, 399, 401, 500, 601, 1000, 1003, 1005, 1010, 1014] {
             assert_eq!(map.site(TextOffset(text)), None, "{text}");
         }
         assert_eq!(map.region_at(TextOffset(550)).unwrap().pc, Pc(310));
@@ -260,9 +299,9 @@ mod tests {
     fn entries_are_found_by_exact_program_counter() {
         let bytes = sample();
         let map = PcMap::parse(&bytes).unwrap();
-        assert_eq!(map.entry(Pc(0)), Some(TextOffset(16)));
-        assert_eq!(map.entry(Pc(320)), Some(TextOffset(600)));
-        for pc in [1, 310, 319, 321] {
+        assert_eq!(map.entry(Pc(0)).unwrap().text, TextOffset(16));
+        assert_eq!(map.entry(Pc(320)).unwrap().text, TextOffset(600));
+        for pc in [1, 309, 319, 321] {
             assert_eq!(map.entry(Pc(pc)), None, "{pc}");
         }
     }

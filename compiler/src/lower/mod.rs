@@ -1,0 +1,164 @@
+//! Machine code for single instructions, one file per family of operations.
+//!
+//! Every function keeps the same promises: all guest registers but the destination keep their values; the destination
+//! is written last, or not before the last machine instruction that can fault; only the scratch register and XMM
+//! registers are used besides; the flags mean nothing between guest instructions.
+
+mod alu;
+mod bits;
+mod compare;
+mod memory;
+mod mul_div;
+mod shift;
+
+use tvm_isa::{Instruction, Op};
+
+use crate::asm::{Assembler, Width, host};
+
+use alu::Binary;
+pub use compare::{Condition, compare};
+pub use compare::Operand;
+pub use memory::Access;
+use mul_div::{Division, HighHalf};
+use shift::Shift;
+
+/// What lowering needs to know about an instruction beyond its operands: how to emit it.
+#[derive(Clone, Copy, Debug)]
+pub enum Lowering {
+    /// Straight-line code that cannot leave.
+    Plain,
+    /// A guest memory access; its machine instruction may fault.
+    Memory(Access),
+    /// Control flow, which the translator emits itself.
+    Control,
+}
+
+/// The kind of lowering of an operation.
+pub fn lowering(op: Op) -> Lowering {
+    match memory::access(op) {
+        Some(access) => Lowering::Memory(access),
+        None if op.terminates_block() || matches!(op, Op::Ecalli | Op::Sbrk) => Lowering::Control,
+        None => Lowering::Plain,
+    }
+}
+
+/// Emits a guest memory access. Gives the offset of the one machine instruction that may fault.
+pub fn memory_access(asm: &mut Assembler, access: Access, instruction: &Instruction) -> tvm_abi::TextOffset {
+    memory::lower(asm, access, instruction)
+}
+
+/// Emits an instruction without control flow and memory access.
+#[rustfmt::skip]
+pub fn plain(asm: &mut Assembler, instruction: &Instruction) {
+    use Width::{W32, W64};
+    let Instruction { op, x, .. } = *instruction;
+    let (a, b, d) = (host(instruction.a), host(instruction.b), host(instruction.d));
+    let imm = x as i32;
+    match op {
+        Op::Unlikely => {}
+        Op::LoadImm | Op::LoadImm64 => asm.load_constant(a, x),
+        Op::MoveReg => asm.move_reg(d, a),
+
+        Op::CountSetBits64 => bits::count_set(asm, W64, d, a),
+        Op::CountSetBits32 => bits::count_set(asm, W32, d, a),
+        Op::LeadingZeroBits64 => bits::leading_zeros(asm, W64, d, a),
+        Op::LeadingZeroBits32 => bits::leading_zeros(asm, W32, d, a),
+        Op::TrailingZeroBits64 => bits::trailing_zeros(asm, W64, d, a),
+        Op::TrailingZeroBits32 => bits::trailing_zeros(asm, W32, d, a),
+        Op::SignExtend8 => bits::sign_extend_8(asm, d, a),
+        Op::SignExtend16 => bits::sign_extend_16(asm, d, a),
+        Op::ZeroExtend16 => bits::zero_extend_16(asm, d, a),
+        Op::ReverseBytes => bits::reverse_bytes(asm, d, a),
+
+        Op::AddImm32 => alu::add_imm(asm, W32, a, b, imm),
+        Op::AddImm64 => alu::add_imm(asm, W64, a, b, imm),
+        Op::NegAddImm32 => alu::neg_add_imm(asm, W32, a, b, imm),
+        Op::NegAddImm64 => alu::neg_add_imm(asm, W64, a, b, imm),
+        Op::AndImm => alu::and_imm(asm, a, b, imm),
+        Op::XorImm => alu::xor_imm(asm, a, b, imm),
+        Op::OrImm => alu::or_imm(asm, a, b, imm),
+        Op::MulImm32 => mul_div::mul_imm(asm, W32, a, b, imm),
+        Op::MulImm64 => mul_div::mul_imm(asm, W64, a, b, imm),
+
+        Op::SetLtUImm => compare::set_imm(asm, Condition::Below, a, b, imm),
+        Op::SetLtSImm => compare::set_imm(asm, Condition::Less, a, b, imm),
+        Op::SetGtUImm => compare::set_imm(asm, Condition::Above, a, b, imm),
+        Op::SetGtSImm => compare::set_imm(asm, Condition::Greater, a, b, imm),
+        Op::CmovIzImm => compare::move_imm_if(asm, true, a, b, imm),
+        Op::CmovNzImm => compare::move_imm_if(asm, false, a, b, imm),
+
+        Op::ShloLImm32 => shift::by_imm(asm, Shift::Left, W32, a, b, imm),
+        Op::ShloRImm32 => shift::by_imm(asm, Shift::Right, W32, a, b, imm),
+        Op::SharRImm32 => shift::by_imm(asm, Shift::RightSigned, W32, a, b, imm),
+        Op::ShloLImm64 => shift::by_imm(asm, Shift::Left, W64, a, b, imm),
+        Op::ShloRImm64 => shift::by_imm(asm, Shift::Right, W64, a, b, imm),
+        Op::SharRImm64 => shift::by_imm(asm, Shift::RightSigned, W64, a, b, imm),
+        Op::RotR64Imm => shift::by_imm(asm, Shift::RotateRight, W64, a, b, imm),
+        Op::RotR32Imm => shift::by_imm(asm, Shift::RotateRight, W32, a, b, imm),
+        Op::ShloLImmAlt32 => shift::of_imm(asm, Shift::Left, W32, a, b, imm),
+        Op::ShloRImmAlt32 => shift::of_imm(asm, Shift::Right, W32, a, b, imm),
+        Op::SharRImmAlt32 => shift::of_imm(asm, Shift::RightSigned, W32, a, b, imm),
+        Op::ShloLImmAlt64 => shift::of_imm(asm, Shift::Left, W64, a, b, imm),
+        Op::ShloRImmAlt64 => shift::of_imm(asm, Shift::Right, W64, a, b, imm),
+        Op::SharRImmAlt64 => shift::of_imm(asm, Shift::RightSigned, W64, a, b, imm),
+        Op::RotR64ImmAlt => shift::of_imm(asm, Shift::RotateRight, W64, a, b, imm),
+        Op::RotR32ImmAlt => shift::of_imm(asm, Shift::RotateRight, W32, a, b, imm),
+
+        Op::Add32 => alu::add(asm, W32, d, a, b),
+        Op::Add64 => alu::add(asm, W64, d, a, b),
+        Op::Sub32 => alu::sub(asm, W32, d, a, b),
+        Op::Sub64 => alu::sub(asm, W64, d, a, b),
+        Op::And => alu::binary(asm, Binary::And, d, a, b),
+        Op::Xor => alu::binary(asm, Binary::Xor, d, a, b),
+        Op::Or => alu::binary(asm, Binary::Or, d, a, b),
+        Op::AndInv => alu::and_inv(asm, d, a, b),
+        Op::OrInv => alu::or_inv(asm, d, a, b),
+        Op::Xnor => alu::xnor(asm, d, a, b),
+        Op::Max => alu::select(asm, Condition::Greater, d, a, b),
+        Op::MaxU => alu::select(asm, Condition::Above, d, a, b),
+        Op::Min => alu::select(asm, Condition::Less, d, a, b),
+        Op::MinU => alu::select(asm, Condition::Below, d, a, b),
+        Op::SetLtU => compare::set(asm, Condition::Below, d, a, b),
+        Op::SetLtS => compare::set(asm, Condition::Less, d, a, b),
+        Op::CmovIz => compare::move_if(asm, true, d, a, b),
+        Op::CmovNz => compare::move_if(asm, false, d, a, b),
+
+        Op::ShloL32 => shift::by_reg(asm, Shift::Left, W32, d, a, b),
+        Op::ShloR32 => shift::by_reg(asm, Shift::Right, W32, d, a, b),
+        Op::SharR32 => shift::by_reg(asm, Shift::RightSigned, W32, d, a, b),
+        Op::ShloL64 => shift::by_reg(asm, Shift::Left, W64, d, a, b),
+        Op::ShloR64 => shift::by_reg(asm, Shift::Right, W64, d, a, b),
+        Op::SharR64 => shift::by_reg(asm, Shift::RightSigned, W64, d, a, b),
+        Op::RotL64 => shift::by_reg(asm, Shift::RotateLeft, W64, d, a, b),
+        Op::RotL32 => shift::by_reg(asm, Shift::RotateLeft, W32, d, a, b),
+        Op::RotR64 => shift::by_reg(asm, Shift::RotateRight, W64, d, a, b),
+        Op::RotR32 => shift::by_reg(asm, Shift::RotateRight, W32, d, a, b),
+
+        Op::Mul32 => mul_div::mul(asm, W32, d, a, b),
+        Op::Mul64 => mul_div::mul(asm, W64, d, a, b),
+        Op::MulUpperSS => mul_div::mul_upper(asm, HighHalf::SignedSigned, d, a, b),
+        Op::MulUpperUU => mul_div::mul_upper(asm, HighHalf::UnsignedUnsigned, d, a, b),
+        Op::MulUpperSU => mul_div::mul_upper(asm, HighHalf::SignedUnsigned, d, a, b),
+        Op::DivU32 => mul_div::divide(asm, Division::QuotientUnsigned, W32, d, a, b),
+        Op::DivS32 => mul_div::divide(asm, Division::QuotientSigned, W32, d, a, b),
+        Op::RemU32 => mul_div::divide(asm, Division::RemainderUnsigned, W32, d, a, b),
+        Op::RemS32 => mul_div::divide(asm, Division::RemainderSigned, W32, d, a, b),
+        Op::DivU64 => mul_div::divide(asm, Division::QuotientUnsigned, W64, d, a, b),
+        Op::DivS64 => mul_div::divide(asm, Division::QuotientSigned, W64, d, a, b),
+        Op::RemU64 => mul_div::divide(asm, Division::RemainderUnsigned, W64, d, a, b),
+        Op::RemS64 => mul_div::divide(asm, Division::RemainderSigned, W64, d, a, b),
+
+        // Listed, so that a new operation cannot be forgotten: these are not plain (see `lowering`).
+        Op::Trap | Op::Fallthrough | Op::Ecalli | Op::Sbrk | Op::Jump | Op::JumpInd | Op::LoadImmJump | Op::LoadImmJumpInd
+        | Op::BranchEqImm | Op::BranchNeImm | Op::BranchLtUImm | Op::BranchLeUImm | Op::BranchGeUImm | Op::BranchGtUImm
+        | Op::BranchLtSImm | Op::BranchLeSImm | Op::BranchGeSImm | Op::BranchGtSImm
+        | Op::BranchEq | Op::BranchNe | Op::BranchLtU | Op::BranchLtS | Op::BranchGeU | Op::BranchGeS
+        | Op::StoreImmU8 | Op::StoreImmU16 | Op::StoreImmU32 | Op::StoreImmU64
+        | Op::LoadU8 | Op::LoadI8 | Op::LoadU16 | Op::LoadI16 | Op::LoadU32 | Op::LoadI32 | Op::LoadU64
+        | Op::StoreU8 | Op::StoreU16 | Op::StoreU32 | Op::StoreU64
+        | Op::StoreImmIndU8 | Op::StoreImmIndU16 | Op::StoreImmIndU32 | Op::StoreImmIndU64
+        | Op::StoreIndU8 | Op::StoreIndU16 | Op::StoreIndU32 | Op::StoreIndU64
+        | Op::LoadIndU8 | Op::LoadIndI8 | Op::LoadIndU16 | Op::LoadIndI16 | Op::LoadIndU32 | Op::LoadIndI32 | Op::LoadIndU64 =>
+            unreachable!("{} is not straight-line code", op.name()),
+    }
+}

@@ -1,0 +1,39 @@
+//! Basic block starts, numbered in program order.
+
+use tvm_isa::{BlockStarts, Program, Rules};
+
+/// The block starts of a program (GP: ϖ) with their numbers.
+pub struct BlockTargets {
+    starts: BlockStarts,
+    /// Number of starts in the words before each word.
+    ranks: Vec<u32>,
+    count: u32,
+}
+
+impl BlockTargets {
+    /// Finds all block starts in one pass.
+    pub fn scan(program: &Program<'_>, rules: &Rules) -> Self {
+        let starts = BlockStarts::new(program, rules);
+        let mut ranks = Vec::with_capacity(starts.words().len());
+        let mut count = 0;
+        for word in starts.words() {
+            ranks.push(count);
+            count += word.count_ones();
+        }
+        Self { starts, ranks, count }
+    }
+
+    /// Number of blocks.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The number of the block that starts at `target`, if one does.
+    #[inline]
+    pub fn index(&self, target: u64) -> Option<u32> {
+        let word = usize::try_from(target / 64).ok()?;
+        let bits = *self.starts.words().get(word)?;
+        let bit = 1_u64 << (target % 64);
+        (bits & bit != 0).then(|| self.ranks[word] + (bits & (bit - 1)).count_ones())
+    }
+}
