@@ -69,10 +69,8 @@ impl Image {
             if first < free_from {
                 return Err(ImageError::Overlap { page: first });
             }
-            free_from = first
-                .checked_add(count)
-                .filter(|end| *end <= PAGES)
-                .ok_or(ImageError::PastEnd { first, count })?;
+            free_from =
+                first.checked_add(count).filter(|end| *end <= PAGES).ok_or(ImageError::PastEnd { first, count })?;
             if file_offset.is_some() && file.is_none() {
                 return Err(ImageError::NoFile);
             }
