@@ -68,7 +68,9 @@ pub enum ContainerError {
         found: u64,
     },
     /// The bytes fit none of the formats.
-    #[error("neither a JAM blob ({jam}), nor a standard program ({standard}), nor a program blob ({raw}): name the format if it is meant to be one")]
+    #[error(
+        "neither a JAM blob ({jam}), nor a standard program ({standard}), nor a program blob ({raw}): name the format if it is meant to be one"
+    )]
     Unknown {
         /// Why it is no JAM blob.
         jam: &'static str,

@@ -6,8 +6,10 @@
 
 #![forbid(unsafe_code)]
 
+mod blocks;
 pub mod codec;
 mod container;
+pub mod gas;
 mod instruction;
 pub mod layout;
 mod opcode;
@@ -15,6 +17,7 @@ mod program;
 mod units;
 mod version;
 
+pub use blocks::{BlockStarts, Mark, Marks};
 pub use container::{Container, ContainerError, StandardProgram, split_metadata};
 pub use instruction::{Format, Instruction};
 pub use opcode::{NUMBERS_0_7, NUMBERS_0_8, OPERATIONS, Op, OpcodeNumbers, Operation};

@@ -67,8 +67,9 @@ impl<'a> Program<'a> {
     pub fn parse(blob: &'a [u8]) -> Result<Self, ProgramError> {
         let length = |field| move |error| ProgramError::Length { field, error };
         let (entries, rest) = decode_natural(blob).map_err(length("jump table length"))?;
-        let (&entry_size, rest) =
-            rest.split_first().ok_or(length("jump table entry size")(NaturalError::Truncated { needed: 1, found: 0 }))?;
+        let (&entry_size, rest) = rest
+            .split_first()
+            .ok_or(length("jump table entry size")(NaturalError::Truncated { needed: 1, found: 0 }))?;
         let (code_len, rest) = decode_natural(rest).map_err(length("code length"))?;
 
         let table_len = u128::from(entries) * u128::from(entry_size);
@@ -101,6 +102,11 @@ impl<'a> Program<'a> {
     #[must_use]
     pub fn code(&self) -> &'a [u8] {
         self.code
+    }
+
+    /// The bits that mark where instructions start, lowest bit first, in whole bytes; bits past the code are zero.
+    pub(crate) fn bitmask(&self) -> &'a [u8] {
+        self.bitmask
     }
 
     /// The dynamic jump table.

@@ -70,8 +70,7 @@ impl fmt::Display for Gas {
 }
 
 /// RISC-V calling-convention names of the guest registers, which guests' authors know them by.
-const REG_NAMES: [&str; Reg::COUNT] =
-    ["ra", "sp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5"];
+const REG_NAMES: [&str; Reg::COUNT] = ["ra", "sp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5"];
 
 impl fmt::Display for Reg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

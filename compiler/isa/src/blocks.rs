@@ -1,0 +1,173 @@
+//! Walking a program's instructions and basic blocks in linear time (GP A.2 and A.3).
+//!
+//! [`Program::is_block_start`] answers for one position in constant time. Who needs the answer for many builds a
+//! [`BlockStarts`], which takes one pass over the bitmask and one byte for eight positions.
+
+use core::iter::FusedIterator;
+
+use crate::program::{MAX_SKIP, Program};
+use crate::units::Pc;
+use crate::version::Rules;
+
+/// A position that the bitmask marks, and the length of what starts there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// The marked position.
+    pub pc: Pc,
+    /// Bytes from it to the next instruction: 1 + skip, in 1..=25.
+    pub length: u8,
+}
+
+/// The marked positions of a program in code order; made by [`Program::marks`].
+#[derive(Clone, Debug)]
+pub struct Marks<'a> {
+    words: Words<'a>,
+    /// The marked position to give next.
+    next: Option<u32>,
+}
+
+/// Positions of the set bits of a bitmask, 64 at a time.
+#[derive(Clone, Debug)]
+struct Words<'a> {
+    /// What is left of the bitmask.
+    rest: &'a [u8],
+    /// The bits of the current word that were not given yet.
+    word: u64,
+    /// The position that the current word's lowest bit stands for.
+    base: u64,
+    code_len: u32,
+}
+
+impl<'a> Program<'a> {
+    /// All marked positions in code order, whether reachable or not, each with its length.
+    ///
+    /// The lengths are those that [`Program::skip`] gives. Lengths add up to the code's length unless the program has
+    /// gaps: bytes before the first mark, and bytes more than [`MAX_SKIP`] behind a mark.
+    #[must_use]
+    pub fn marks(&self) -> Marks<'a> {
+        let mut words = Words { rest: self.bitmask(), word: 0, base: 0, code_len: self.code_len() };
+        words.load();
+        let next = words.next();
+        Marks { words, next }
+    }
+
+    /// The start of the block that contains `pc` (GP 0.8.0, A.4: 𝔏(ı)): the greatest block start not after `pc`. There
+    /// is none when the bytes before `pc` hold no block start, as in a program whose first position is unmarked.
+    ///
+    /// Takes time linear in the distance; [`BlockStarts::block_start_of`] is the form for many questions.
+    #[must_use]
+    pub fn block_start_of(&self, rules: &Rules, pc: Pc) -> Option<Pc> {
+        let last = pc.0.min(self.code_len().checked_sub(1)?);
+        (0..=last).rev().find(|&at| self.is_block_start(rules, u64::from(at))).map(Pc)
+    }
+}
+
+impl Words<'_> {
+    /// Takes the next word of the bitmask.
+    fn load(&mut self) {
+        if let Some((eight, rest)) = self.rest.split_first_chunk::<8>() {
+            self.word = u64::from_le_bytes(*eight);
+            self.rest = rest;
+        } else {
+            self.word = self.rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+            self.rest = &[];
+        }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        while self.word == 0 {
+            if self.rest.is_empty() {
+                return None;
+            }
+            self.base += 64;
+            self.load();
+        }
+        let at = self.base + u64::from(self.word.trailing_zeros());
+        self.word &= self.word - 1;
+        Some(at as u32)
+    }
+}
+
+impl Iterator for Marks<'_> {
+    type Item = Mark;
+
+    #[inline]
+    fn next(&mut self) -> Option<Mark> {
+        let pc = self.next?;
+        self.next = self.words.next();
+        // Past the end of the code the mask continues with ones (GP A.2).
+        let end = self.next.unwrap_or(self.words.code_len);
+        Some(Mark { pc: Pc(pc), length: (end - pc).min(u32::from(MAX_SKIP) + 1) as u8 })
+    }
+}
+
+impl FusedIterator for Marks<'_> {}
+
+/// The set of a program's block starts (GP A.3: ϖ), one bit for each position of the code.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BlockStarts {
+    bits: Vec<u64>,
+    code_len: u32,
+}
+
+impl BlockStarts {
+    /// Finds all block starts in one pass over the program.
+    #[must_use]
+    pub fn new(program: &Program<'_>, rules: &Rules) -> Self {
+        let code = program.code();
+        let mut bits = vec![0; code.len().div_ceil(64)];
+        // Where the last terminator's instruction ends. Position 0 counts as if one ended there.
+        let mut after_terminator = 0;
+        for Mark { pc: Pc(pc), length } in program.marks() {
+            let Some(op) = rules.opcodes[usize::from(code[pc as usize])] else { continue };
+            if pc == after_terminator {
+                bits[pc as usize / 64] |= 1 << (pc % 64);
+            }
+            if op.terminates_block() {
+                after_terminator = pc + u32::from(length);
+            }
+        }
+        Self { bits, code_len: program.code_len() }
+    }
+
+    /// The set's bits: bit i of word w says whether a block starts at 64·w + i.
+    #[must_use]
+    pub fn words(&self) -> &[u64] {
+        &self.bits
+    }
+
+    /// Whether a block starts at `target` (GP: target ∈ ϖ); the same answer as [`Program::is_block_start`].
+    #[must_use]
+    #[inline]
+    pub fn contains(&self, target: u64) -> bool {
+        target < u64::from(self.code_len) && self.bits[(target / 64) as usize] >> (target % 64) & 1 != 0
+    }
+
+    /// The start of the block that contains `pc` (GP 0.8.0, A.4: 𝔏(ı)): the greatest block start not after `pc`. Any
+    /// `pc` past the code counts as its last position.
+    #[must_use]
+    pub fn block_start_of(&self, pc: Pc) -> Option<Pc> {
+        let last = pc.0.min(self.code_len.checked_sub(1)?);
+        let word = last as usize / 64;
+        let up_to_last = self.bits[word] & (u64::MAX >> (63 - last % 64));
+        let words_before = self.bits[..word].iter().copied().enumerate().rev();
+        let (word, bits) = core::iter::once((word, up_to_last)).chain(words_before).find(|&(_, bits)| bits != 0)?;
+        Some(Pc((word * 64) as u32 + bits.ilog2()))
+    }
+
+    /// Number of blocks.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.bits.iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// The block starts in code order.
+    pub fn iter(&self) -> impl Iterator<Item = Pc> + '_ {
+        self.bits.iter().enumerate().flat_map(|(word, &bits)| {
+            let remaining = |bits: &u64| Some(bits & (bits - 1)).filter(|&rest| rest != 0);
+            let words = core::iter::successors(Some(bits).filter(|&bits| bits != 0), remaining);
+            words.map(move |bits| Pc((word * 64) as u32 + bits.trailing_zeros()))
+        })
+    }
+}
