@@ -14,7 +14,7 @@
 //!
 //! **Who is trusted.** The directory must be ours and closed to writing by others: whoever can write there can make us
 //! run anything. Inside it nothing is taken on faith: every file carries its key and a digest over all of its bytes
-//! ([`trailer`](self), at the end, where ELF tools ignore it). The digest is checked when a file is first met and again
+//! (in a trailer at its end, where ELF tools ignore it). The digest is checked when a file is first met and again
 //! whenever its identity (device, inode, size, mtime, ctime) is not the one that was checked; otherwise a lookup reads
 //! none of the object, so its cost does not grow with the object's size. An identity counts only within the boot it was
 //! seen in, unless the file was synced to disk ([`Durability::Synced`]).
@@ -26,7 +26,8 @@
 //!
 //! **The limits of this.** The cache guards against accidents, and against other users of the machine. It does not
 //! guard against its own user, who can as well replace the program that reads it; nor against a disk that changes bytes
-//! without changing a time stamp, which [`Cache::verify`] finds.
+//! without changing a time stamp, which [`Cache::verify`] finds. Like all users of SQLite's log mode it must not have its
+//! `-shm` file cut short while it is mapped: deleting the index is safe at any time, truncating that file is not.
 //!
 //! ```
 //! use tvm_cache::{Cache, KeyParts, hash};

@@ -41,6 +41,23 @@ pub(super) struct Open {
     pub connection: Connection,
     /// Device and inode of the database: tells whether its name still means this file.
     pub file: (u64, u64),
+    /// Whether this process has created the table.
+    created: bool,
+}
+
+impl Drop for Open {
+    /// Moves what this process has written from the log into the database, and empties the log: as long as there is
+    /// something in it, everyone who opens the index has to read it all. Who has only read has nothing to do here, and
+    /// in particular waits for no disk.
+    fn drop(&mut self) {
+        if self.created || self.connection.total_changes() > 0 {
+            // Another process may be in the way; then the last one to close does it.
+            let _still_in_use = self
+                .connection
+                .busy_timeout(Duration::ZERO)
+                .and_then(|()| self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+        }
+    }
 }
 
 /// Why an operation was not carried out.
@@ -97,8 +114,8 @@ pub(super) fn open_or_create(root: &Root) -> Result<Open, Trouble> {
     let path = root.path.join(INDEX);
     let connection = Connection::open_with_flags(path, flags).map_err(|error| classify(&error))?;
     prepare(&connection).map_err(|error| classify(&error))?;
-    check_version(&connection)?;
-    Ok(Open { connection, file })
+    let created = check_version(&connection)?;
+    Ok(Open { connection, file, created })
 }
 
 /// Opens the database without locking or writing anything, not even shared memory. A row that another process is just
@@ -115,7 +132,7 @@ pub(super) fn open_read_only(root: &Root) -> Result<Open, Trouble> {
     let uri = immutable_uri(&root.path.join(INDEX));
     let connection = Connection::open_with_flags(uri, flags).map_err(|error| classify(&error))?;
     distrust(&connection).map_err(|error| classify(&error))?;
-    Ok(Open { connection, file: (metadata.dev(), metadata.ino()) })
+    Ok(Open { connection, file: (metadata.dev(), metadata.ino()), created: false })
 }
 
 /// The path as a URI for SQLite, everything but letters, digits and slashes escaped.
@@ -133,6 +150,9 @@ fn prepare(connection: &Connection) -> SqlResult<()> {
     distrust(connection)?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.execute_batch("PRAGMA synchronous = NORMAL")?;
+    // Closing would otherwise empty and delete the log by its name, with two waits for the disk even if nothing was
+    // written.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     let mut keep = 1;
     connection.file_control(None::<&str>, FileControl::PersistWal(&mut keep))
 }
@@ -147,16 +167,19 @@ fn distrust(connection: &Connection) -> SqlResult<()> {
     connection.execute_batch("PRAGMA cell_size_check = ON")
 }
 
-fn check_version(connection: &Connection) -> Result<(), Trouble> {
+/// Makes sure that the database is ours, creating the table in an empty one. Returns whether it did.
+fn check_version(connection: &Connection) -> Result<bool, Trouble> {
     let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i32>(0));
     let found = || Ok((number("PRAGMA application_id")?, number("PRAGMA user_version")?));
     let fresh = || connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get::<_, bool>(0));
     match found().map_err(|error| classify(&error))? {
-        (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
+        (APPLICATION_ID, SCHEMA_VERSION) => Ok(false),
         (0, 0) if fresh().map_err(|error| classify(&error))? => {
             let create =
                 format!("{SCHEMA}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};");
-            in_transaction(connection, |connection| connection.execute_batch(&create)).map_err(|error| classify(&error))
+            in_transaction(connection, |connection| connection.execute_batch(&create))
+                .map_err(|error| classify(&error))?;
+            Ok(true)
         }
         _ => Err(Trouble::Broken),
     }
@@ -199,7 +222,16 @@ fn ignore_missing(error: io::Error) -> Result<(), Trouble> {
 
 /// Holds off other processes that open or replace the index. The kernel releases it when the holder dies.
 pub(super) fn take_lock(root: &Root) -> Result<File, Trouble> {
-    let lock = sys::open_lock_at(&root.dir, LOCK).map_err(|_| Trouble::Unavailable)?;
+    let open = || sys::open_lock_at(&root.dir, LOCK);
+    let lock = match open() {
+        // A link or a directory in its place would keep the index from being used for ever.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::EISDIR)) => {
+            quarantine::put(root, &root.dir, LOCK.as_ref());
+            open()
+        }
+        other => other,
+    };
+    let lock = lock.map_err(|_| Trouble::Unavailable)?;
     let give_up = Instant::now() + MAX_WAIT;
     loop {
         match lock.try_lock() {
