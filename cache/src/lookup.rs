@@ -15,9 +15,9 @@ use crate::row::Row;
 use crate::trailer::Trailer;
 use crate::{quarantine, sys};
 
-/// How often a lookup starts over because the file was replaced while it looked. Others replace a file only to publish
+/// How often a file is looked at before giving up because it was replaced meanwhile. Others replace a file only to publish
 /// the same object again, so once is rare.
-const MAX_ATTEMPTS: usize = 4;
+pub(crate) const MAX_ATTEMPTS: usize = 4;
 
 /// How the bytes of a [`Hit`] are known to be right.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -11,7 +11,7 @@ use crate::fault::Fault;
 use crate::gc::unlink_object;
 use crate::index::INDEX;
 use crate::key::{Key, KeyParts};
-use crate::lookup::{Checked, check_digest, open_object, still_named};
+use crate::lookup::{Checked, MAX_ATTEMPTS, check_digest, open_object, still_named};
 use crate::row::Row;
 use crate::scan::{self, Item, Kind};
 use crate::stats::Stats;
@@ -186,7 +186,14 @@ impl Cache {
                 Kind::Stray => None,
                 Kind::Object(key) => Some(key),
             };
-            let fault = match check_item(&root, item, key, repair) {
+            let mut checked = check_item(&root, item, key, repair);
+            for _ in 1..MAX_ATTEMPTS {
+                if !matches!(checked, Err(Fault::Changed)) {
+                    break;
+                }
+                checked = check_item(&root, item, key, repair);
+            }
+            let fault = match checked {
                 Ok(Some(Checked { identity, parts, settled })) => {
                     if settled {
                         let last_use = UnixSecs(identity.modified_secs());
