@@ -123,11 +123,16 @@ fn a_deleted_directory_comes_back() {
 }
 
 /// Runs the test `name` of this file in another process, prepared by `command`; there `TVM_TEST_DIR` is set.
-fn run_child(mut command: Command, name: &str, dir: &Path) -> bool {
+fn run_child(mut command: Command, name: &str, dir: &Path) {
     let output = command.args(["--exact", name]).env("TVM_TEST_DIR", dir).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() || text.contains("unshare") || text.contains("mount:"), "{text}");
-    output.status.success() && text.contains("1 passed")
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+/// Whether this process may have a mount namespace of its own: root in most places, but not in every container.
+fn can_mount() -> bool {
+    let status = Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
+    is_root() && status.is_ok_and(|output| output.status.success())
 }
 
 /// This test binary, after `setup` has run in a mount namespace of its own.
@@ -173,8 +178,8 @@ fn half_damaged() -> Place {
 
 #[test]
 fn a_read_only_mount_can_be_read() {
-    if !is_root() {
-        return; // Mounting is root's privilege.
+    if !can_mount() {
+        return;
     }
     let place = half_damaged();
     let path = place.path();
@@ -207,7 +212,7 @@ fn a_cache_of_root_can_be_read_by_others() {
     fs::set_permissions(&binary, Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(&binary);
     command.uid(65534).gid(65534).current_dir("/");
-    assert!(run_child(command, "child_reads_a_cache_it_cannot_write", &place.path()));
+    run_child(command, "child_reads_a_cache_it_cannot_write", &place.path());
 }
 
 #[test]
@@ -227,8 +232,8 @@ fn child_fills_the_disk() {
 
 #[test]
 fn a_full_disk_means_running_uncached() {
-    if !is_root() {
-        return; // Mounting is root's privilege.
+    if !can_mount() {
+        return;
     }
     let place = Place::new();
     fs::create_dir(place.path()).unwrap();
