@@ -110,11 +110,36 @@ impl AccountChanges {
         }
     }
 
+    /// Looks something of `service` up: `within` finds it in a delta that has it.
+    pub(crate) fn find<T>(
+        &self,
+        service: ServiceId,
+        within: impl FnOnce(&AccountDelta) -> Option<Option<T>>,
+    ) -> Found<T> {
+        match self.get(service) {
+            Some(AccountChange::Removed(_)) => Found::Value(None),
+            Some(AccountChange::Changed(delta)) => match within(delta) {
+                Some(value) => Found::Value(value),
+                None if delta.created => Found::Value(None),
+                None => Found::Below,
+            },
+            None => Found::Below,
+        }
+    }
+
     /// The change of one account.
     #[must_use]
     pub fn get(&self, service: ServiceId) -> Option<&AccountChange> {
         self.0.get(&service)
     }
+}
+
+/// What changes say about something.
+pub(crate) enum Found<T> {
+    /// It is this, or it does not exist.
+    Value(Option<T>),
+    /// Nothing: ask what lies below.
+    Below,
 }
 
 /// Accounts with changes on top of them.
@@ -138,21 +163,15 @@ impl<'a> Overlay<'a> {
         Self { base, changes: AccountChanges::default() }
     }
 
-    /// Looks `service` up in the changes, then through `below` if they do not decide.
     fn find<T>(
         &self,
         service: ServiceId,
         within: impl FnOnce(&AccountDelta) -> Option<Option<T>>,
         below: impl FnOnce(&dyn Accounts) -> Result<Option<T>, HostError>,
     ) -> Result<Option<T>, HostError> {
-        match self.changes.get(service) {
-            Some(AccountChange::Removed(_)) => Ok(None),
-            Some(AccountChange::Changed(delta)) => match within(delta) {
-                Some(found) => Ok(found),
-                None if delta.created => Ok(None),
-                None => below(self.base),
-            },
-            None => below(self.base),
+        match self.changes.find(service, within) {
+            Found::Value(value) => Ok(value),
+            Found::Below => below(self.base),
         }
     }
 }
