@@ -1,0 +1,111 @@
+//! One round: every service with something to do runs once, all on the same state (GP 12.2, Δ* and Δ1).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use tvm_isa::Gas;
+use tvm_runtime::jam::types::{AccumulationInput, DeferredTransfer, Operand, ServiceId};
+
+use crate::node::accumulate::{AccumulateError, Invocation, InvokeError, Outcome};
+use crate::node::model::WorkReport;
+
+/// What a round has to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Work<'a> {
+    /// Transfers made in the round before.
+    pub transfers: &'a [DeferredTransfer],
+    /// Reports to accumulate.
+    pub reports: &'a [WorkReport],
+    /// Services that accumulate for free, with their gas.
+    pub free: &'a BTreeMap<ServiceId, Gas>,
+}
+
+impl Work<'_> {
+    /// The services that have something to do, ascending.
+    #[must_use]
+    pub fn services(&self) -> BTreeSet<ServiceId> {
+        let digests = self.reports.iter().flat_map(|report| &report.results).map(|digest| digest.service_id);
+        let receivers = self.transfers.iter().map(|transfer| transfer.destination);
+        digests.chain(receivers).chain(self.free.keys().copied()).collect()
+    }
+
+    /// The gas limit and the inputs of one service.
+    #[must_use]
+    pub fn of(&self, service: ServiceId) -> (Gas, Vec<AccumulationInput>) {
+        let received = self.transfers.iter().filter(|transfer| transfer.destination == service);
+        let digests = self
+            .reports
+            .iter()
+            .flat_map(|report| report.results.iter().map(move |digest| (report, digest)))
+            .filter(|(_, digest)| digest.service_id == service);
+
+        let free = self.free.get(&service).into_iter().copied();
+        let limits = free
+            .chain(received.clone().map(|transfer| transfer.gas))
+            .chain(digests.clone().map(|(_, digest)| digest.accumulate_gas));
+        let gas = limits.fold(0, |sum: u64, limit| sum.saturating_add(limit.0));
+
+        let operands = digests.map(|(report, digest)| {
+            AccumulationInput::Operand(Operand {
+                package_hash: report.package(),
+                exports_root: report.package_spec.exports_root,
+                authorizer_hash: report.authorizer_hash,
+                payload_hash: digest.payload_hash,
+                gas_limit: digest.accumulate_gas,
+                result: digest.result.clone(),
+                auth_trace: report.auth_output.clone(),
+            })
+        });
+        (Gas(gas), received.cloned().map(AccumulationInput::Transfer).chain(operands).collect())
+    }
+}
+
+/// Runs the services on up to `threads` threads; gives their outcomes in the services' order.
+///
+/// # Errors
+/// The error of the first service, in their order, that could not be run.
+pub fn run_all<T: Send>(
+    services: &BTreeSet<ServiceId>,
+    threads: usize,
+    run: impl Fn(ServiceId) -> Result<T, InvokeError> + Sync,
+) -> Result<Vec<(ServiceId, T)>, AccumulateError> {
+    let services: Vec<ServiceId> = services.iter().copied().collect();
+    let outcomes: Vec<Mutex<Option<Result<T, InvokeError>>>> = services.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(index) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|index| *index < services.len()) {
+            let outcome = run(services[index]);
+            *outcomes[index].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(outcome);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads.min(services.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let taken = outcomes.into_iter().map(|slot| slot.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner));
+    let not_run = || Err(InvokeError::from("the thread that should run it ended early"));
+    let named = services.into_iter().zip(taken.map(|outcome| outcome.unwrap_or_else(not_run)));
+    named
+        .map(|(service, outcome)| Ok((service, outcome.map_err(|error| AccumulateError::Invoke(service, error))?)))
+        .collect()
+}
+
+/// Runs every service of the round on `base`, an invocation that lacks service, gas and inputs.
+///
+/// # Errors
+/// When a service could not be run.
+pub fn run_round(
+    work: Work<'_>,
+    threads: usize,
+    base: &Invocation<'_>,
+    invoke: impl Fn(Invocation<'_>) -> Result<Outcome, InvokeError> + Sync,
+) -> Result<Vec<(ServiceId, Outcome)>, AccumulateError> {
+    run_all(&work.services(), threads, |service| {
+        let (gas, inputs) = work.of(service);
+        invoke(Invocation { service, gas, inputs, ..base.clone() })
+    })
+}

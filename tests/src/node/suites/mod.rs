@@ -1,0 +1,62 @@
+//! The conformance suites that need a node.
+
+mod accumulate;
+mod accumulate_case;
+mod compare;
+mod preimages;
+mod traces;
+
+use std::path::{Path, PathBuf};
+
+pub use accumulate::accumulate;
+use anyhow::ensure;
+pub use preimages::preimages;
+pub use traces::traces;
+
+use crate::conformance::{Differences, Failure, Report};
+use crate::node::accumulate::Invoke;
+use crate::node::traces::sorted_entries;
+
+/// One of the ways that services are run.
+pub struct NodeEngine {
+    /// The engine's name, as the command line takes it.
+    pub name: &'static str,
+    /// Runs services.
+    pub invoke: Box<dyn Invoke>,
+    /// Threads for services that run in the same round.
+    pub threads: usize,
+}
+
+/// Runs a case on all engines and adds what comes of it to the report.
+fn run_case(
+    report: &mut Report,
+    name: &str,
+    engines: &[NodeEngine],
+    run: impl Fn(&NodeEngine) -> anyhow::Result<Differences>,
+) {
+    let failures = engines.iter().filter_map(|engine| {
+        let differences = run(engine).unwrap_or_else(|error| Differences::error(&error));
+        let failure = Failure { case: name.to_owned(), engine: engine.name, differences };
+        (!failure.differences.is_empty()).then_some(failure)
+    });
+    report.add(failures.collect());
+}
+
+/// The files of vectors in a directory or its subdirectories, ascending; a single file stands for itself.
+fn vector_files(path: &Path, endings: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    collect_files(path, endings, &mut files)?;
+    ensure!(!files.is_empty(), "no file in {} ends in {}", path.display(), endings.join(" or "));
+    Ok(files)
+}
+
+fn collect_files(path: &Path, endings: &[&str], files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    if path.is_dir() {
+        return sorted_entries(path)?.iter().try_for_each(|entry| collect_files(entry, endings, files));
+    }
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    if ending.is_some_and(|ending| endings.contains(&ending)) {
+        files.push(path.to_owned());
+    }
+    Ok(())
+}
