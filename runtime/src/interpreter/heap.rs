@@ -1,8 +1,8 @@
 //! The heap that `sbrk` grows (GP 0.7.2, A.5.9; removed in 0.8.0).
 //!
-//! The Gray Paper's text leaves failure and growth by 0 open. The behaviour here is what the implementations agree on
-//! that produced the public vectors: a pointer that only grows, up to the bottom of the stack, and whose new value is
-//! the result.
+//! As in the Gray Paper's text, the result is where the new bytes start: the old end of the heap. The `spi` vectors pin
+//! that; polkavm gives the new end instead. The text leaves failure and growth by 0 open; here they are what
+//! implementations agree on: 0, and the end of the heap as it is.
 
 use tvm_isa::GuestAddr;
 use tvm_isa::layout::{Layout, pages};
@@ -27,8 +27,8 @@ impl Heap {
         Self { pointer: layout.rw.end() as u32, limit: layout.stack.start.0 }
     }
 
-    /// `sbrk`: grows the heap by `amount` bytes and gives the new pointer, or 0 when it would pass the limit. Growing by
-    /// 0 gives the pointer as it is. New pages are zero and writable.
+    /// `sbrk`: grows the heap by `amount` bytes and gives the address of the first, or 0 when the heap would pass its
+    /// limit. Growing by 0 gives the pointer as it is. New pages are zero and writable.
     ///
     /// # Errors
     /// When the operating system refuses the pages.
@@ -36,18 +36,19 @@ impl Heap {
         if amount == 0 {
             return Ok(self.pointer.into());
         }
-        let end = u64::from(self.pointer).saturating_add(amount);
+        let start = u64::from(self.pointer);
+        let end = start.saturating_add(amount);
         if end > u64::from(self.limit) {
             return Ok(0);
         }
         let page = |address: u64| (pages(address) / u64::from(GuestAddr::PAGE_SIZE)) as u32;
-        let first = page(self.pointer.into());
+        let first = page(start);
         let count = page(end) - first;
         if count > 0 {
             memory.zero_pages(first, count)?;
             memory.set_access(first, count, Access::Write)?;
         }
         self.pointer = end as u32;
-        Ok(end)
+        Ok(start)
     }
 }
