@@ -2,7 +2,7 @@
 # Rebuilds the guest blobs and their expected outputs. Usage: guests/build.sh [c] [sdk] [check]   (default: all three)
 #   c      C guests: PVM blobs of both versions, wasm modules and native programs, expected.json
 #   sdk    Rust SDK services
-#   check  runs every C blob in the polkavm crate's interpreter against expected.json
+#   check  runs every blob in the polkavm crate's interpreter, the C ones against expected.json
 # Needs the packages named in README.md. Build products go to $GUESTS_BUILD_DIR (default /tmp/guests-build).
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -11,6 +11,7 @@ build=${GUESTS_BUILD_DIR:-/tmp/guests-build}
 export CARGO_TARGET_DIR=$build/target
 versions=(0.7.2 0.8.0)
 guest_version=0.1.0
+sdk_stack=65536
 
 warnings=(-Wall -Wextra -Werror)
 # Freestanding in every build, so that the three compilers see the same program.
@@ -46,7 +47,8 @@ build_c_guest() { # build_c_guest NAME
     clang-22 "${common[@]}" "${pvm_flags[@]}" -c "c/$name.c" -o "$out/$name.o"
     ld.lld-22 "${pvm_link[@]}" "$out/$name.o" "$out/rt-pvm.o" -o "$out/$name.elf"
     for version in "${versions[@]}"; do
-        tool "$version" link "$out/$name.elf" "blobs/$version/$name.jam" "$name" "$guest_version" guest_entry guest_entry
+        tool "$version" link "$out/$name.elf" "blobs/$version/$name.jam" "$name" "$guest_version" 8192 \
+            guest_entry guest_entry
     done
     clang-22 "${common[@]}" --target=wasm32 -c "c/$name.c" -o "$out/$name.wasm.o"
     wasm-ld-22 "${wasm_link[@]}" "$out/$name.wasm.o" "$out/rt-wasm.o" -o "$out/$name.wasm"
@@ -113,6 +115,29 @@ build_c() {
     write_expected
 }
 
+# cargo_guest MANIFEST VERSION [ARGS...]: builds a cdylib for PVM with Debian's rustc, which brings its library sources
+cargo_guest() {
+    local manifest=$1 version=$2
+    shift 2
+    RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zunstable-options -Cpanic=immediate-abort" \
+        cargo rustc --quiet --lib --crate-type=cdylib --release -Z build-std=core,alloc -Z build-std-features=compiler-builtins-mem -Z json-target-spec \
+        --target "$build/riscv-polkavm-$version.json" --manifest-path "$manifest" "$@"
+}
+
+build_sdk() {
+    for version in "${versions[@]}"; do
+        tool "$version" target "$PWD/tools/ld-cdylib.sh" >"$build/riscv-polkavm-$version.json"
+        local elves=$CARGO_TARGET_DIR/riscv-polkavm-$version/release
+        for guest in probe authorizer; do
+            cargo_guest "sdk/$version/$guest/Cargo.toml" "$version" --locked
+            local entries=(refine_ext accumulate_ext)
+            [ "$guest" = probe ] || entries=(is_authorized_ext)
+            tool "$version" link "$elves/tvm_$guest.elf" "blobs/$version/$guest.jam" "tvm-$guest" "$guest_version" \
+                "$sdk_stack" "${entries[@]}"
+        done
+    done
+}
+
 check() {
     local failed=0 count=0
     for name in $(c_guests); do
@@ -132,6 +157,8 @@ check() {
     done
     echo "$((count - failed)) passed, $failed failed"
     [ "$failed" = 0 ]
+    python3 check_sdk.py "$CARGO_TARGET_DIR/debug"
+    python3 reference.py
 }
 
 write_sums() {
@@ -140,10 +167,11 @@ write_sums() {
 
 mkdir -p "$build" blobs/0.7.2 blobs/0.8.0
 build_tools
-[ $# -gt 0 ] || set -- c check
+[ $# -gt 0 ] || set -- c sdk check
 for step in "$@"; do
     case $step in
     c) build_c ;;
+    sdk) build_sdk ;;
     check) check ;;
     *) echo "unknown step $step" >&2; exit 2 ;;
     esac

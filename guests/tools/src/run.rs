@@ -1,5 +1,6 @@
 //! Runs a JAM blob under the argument-invocation rules (Gray Paper A.8) in the `polkavm` crate's interpreter.
 
+use crate::host::Host;
 use crate::jam;
 use polkavm::program::InstructionSetKind;
 use polkavm::{
@@ -14,7 +15,7 @@ const STACK_TOP: u64 = 0xfefe_0000;
 const GAS: i64 = 1 << 50;
 
 /// Enters `blob` at `pc` with `arguments`; gives back the output of a halting run.
-pub fn run(blob: &[u8], pc: u32, arguments: &[u8]) -> Result<Vec<u8>, String> {
+pub fn run(blob: &[u8], pc: u32, arguments: &[u8], host: &Host) -> Result<Vec<u8>, String> {
     let module = load(blob).map_err(|e| format!("cannot load the blob: {e}"))?;
     let mut instance = module.instantiate().map_err(|e| format!("cannot instantiate: {e}"))?;
     let text = |e: &dyn std::fmt::Display| e.to_string();
@@ -25,9 +26,12 @@ pub fn run(blob: &[u8], pc: u32, arguments: &[u8]) -> Result<Vec<u8>, String> {
     }
     instance.prepare_call_untyped(ProgramCounter(pc), &[u64::from(ARGUMENTS), arguments.len() as u64]);
     instance.set_reg(Reg::SP, STACK_TOP);
-    let interrupt = instance.run().map_err(|e| text(&e))?;
-    if !matches!(interrupt, InterruptKind::Finished) {
-        return Err(format!("stopped with {interrupt:?} at pc {:?}", instance.program_counter()));
+    loop {
+        match instance.run().map_err(|e| text(&e))? {
+            InterruptKind::Finished => break,
+            InterruptKind::Ecalli(number) => host.serve(&mut instance, number)?,
+            other => return Err(format!("stopped with {other:?} at pc {:?}", instance.program_counter())),
+        }
     }
     eprintln!("gas {}", GAS - instance.gas());
     let (address, length) = (instance.reg(Reg::A0), instance.reg(Reg::A1));
