@@ -64,3 +64,60 @@ fn directories_without_vectors_are_errors() {
         assert!(conformance::load(suite, empty.path(), &Options::default()).is_err());
     }
 }
+
+/// A program that traps at once, and what must be found of it.
+fn trap_vector(expected_gas: u64) -> serde_json::Value {
+    let zeros = vec![0; 13];
+    serde_json::json!({
+        "name": "trap",
+        "initial-regs": zeros, "initial-pc": 0, "initial-gas": 10,
+        "initial-page-map": [{ "address": 0x1_0000, "length": 4096, "is-writable": false }],
+        "initial-memory": [{ "address": 0x1_0000, "contents": [1, 2] }],
+        "program": [0, 0, 1, 0, 1],
+        "expected-status": "panic",
+        "expected-regs": zeros, "expected-pc": 0, "expected-gas": expected_gas,
+        "expected-memory": [{ "address": 0x1_0000, "contents": [1, 2] }],
+    })
+}
+
+/// Runs the program on one vector; gives its exit code and what it printed.
+fn run_binary(vector: &serde_json::Value) -> (Option<i32>, String) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(directory.path().join("trap.json"), vector.to_string()).expect("a vector");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_tvm-conformance"))
+        .args(["instructions".as_ref(), directory.path().as_os_str(), "--engine=interpreter".as_ref()])
+        .output()
+        .expect("the program runs");
+    (output.status.code(), String::from_utf8(output.stdout).expect("text"))
+}
+
+#[test]
+fn a_difference_is_named_and_fails_the_run() {
+    assert_eq!(run_binary(&trap_vector(9)), (Some(0), "1 passed, 0 failed\n".to_owned()));
+    let report = "FAILED trap (interpreter)\n    gas: expected 10, found 9\n0 passed, 1 failed\n";
+    assert_eq!(run_binary(&trap_vector(10)), (Some(1), report.to_owned()));
+}
+
+#[test]
+fn every_part_of_the_state_is_compared() {
+    let wrong_registers: Vec<u64> = (0..13).collect();
+    let changes = [
+        ("expected-status", serde_json::json!("halt"), "exit: expected Halt, found Panic"),
+        ("expected-pc", serde_json::json!(1), "program counter: expected Pc(1), found Pc(0)"),
+        ("expected-regs", serde_json::json!(wrong_registers), "register 12: expected 0xc, found 0x0"),
+        ("expected-memory", serde_json::json!([]), "memory at 0x10000: expected 0x00, found 0x01"),
+        (
+            "expected-memory",
+            serde_json::json!([{ "address": 0x1_0fff, "contents": [0, 0] }]),
+            "memory at 0x10fff: expected [0, 0], found it inaccessible",
+        ),
+        ("unknown", serde_json::json!(0), ""),
+    ];
+    for (field, value, expected_line) in changes {
+        let mut vector = trap_vector(9);
+        vector[field] = value;
+        let (code, text) = run_binary(&vector);
+        assert_eq!(code, Some(if expected_line.is_empty() { 2 } else { 1 }), "{field}: {text}");
+        assert!(text.contains(expected_line), "{field}: {text}");
+    }
+}

@@ -44,7 +44,9 @@ impl EngineChoice {
     fn engines(self) -> anyhow::Result<Vec<Box<dyn Engine>>> {
         match self {
             Self::Interpreter => Ok(vec![Box::new(InterpreterEngine)]),
-            Self::Compiled | Self::Both => bail!("the compiled engine is not available here yet: use --engine interpreter"),
+            Self::Compiled | Self::Both => {
+                bail!("the compiled engine is not available here yet: use --engine interpreter")
+            }
         }
     }
 }

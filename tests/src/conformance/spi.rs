@@ -73,7 +73,8 @@ impl Case for SpiCase {
 
     fn run(&self, engine: &dyn Engine) -> anyhow::Result<Differences> {
         let vector = &self.vector;
-        let mut machine = engine.standard(self.version, Container::detect(&self.program)?, &self.program, &self.arguments)?;
+        let mut machine =
+            engine.standard(self.version, Container::detect(&self.program)?, &self.program, &self.arguments)?;
         machine.state_mut().pc = Pc(vector.entry_pc);
         machine.state_mut().gas = Gas(vector.initial_gas);
 
