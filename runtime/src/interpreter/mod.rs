@@ -28,6 +28,23 @@ use crate::memory::GuestMemory;
 ///
 /// It is cheap to create. Registers, gas and memory belong to the caller; so do the two fields that outlive a program's
 /// single runs: whoever drops an interpreter between them takes these out and puts them into the next.
+///
+/// ```
+/// use tvm_isa::{Gas, GpVersion, Pc, Program};
+/// use tvm_runtime::interpreter::Interpreter;
+/// use tvm_runtime::memory::{GuestMemory, PagedMemory};
+/// use tvm_runtime::{GuestExit, GuestState};
+///
+/// // load_imm r3, 7; trap
+/// let program = Program::parse(&[0, 0, 4, 51, 3, 7, 0, 0b1001])?;
+/// let mut interpreter = Interpreter::new(program, GpVersion::V0_7_2.rules());
+/// let mut state = GuestState::new(Pc(0), Gas(100));
+/// let mut memory = GuestMemory::Paged(PagedMemory::new());
+/// let exit = interpreter.run(&mut state, &mut memory, None)?;
+/// assert_eq!(exit, Some(GuestExit::Panic));
+/// assert_eq!((state.pc, state.gas, state.regs[3]), (Pc(3), Gas(98), 7));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Interpreter<'p> {
     program: Program<'p>,
