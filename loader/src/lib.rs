@@ -1,1 +1,189 @@
-//! (being written)
+//! Object in, checked, mapped and linked module out.
+//!
+//! Loading takes a few microseconds whatever the length of the code: headers and note are read, three addresses are
+//! written, and the file's own pages become code. What is loaded is exactly what [`tvm_abi::sections`] describes;
+//! anything else is refused with a reason.
+//!
+//! **Not checked** is the machine code itself, and whether the pc map is true: an object must come from TVM's compiler,
+//! by a way on which nobody could change it. The loader's checks keep accidents (cut, foreign, stale or wrong-CPU
+//! files) from being executed, not attackers who can write to the cache directory.
+//!
+//! A mapped file must not be changed or cut while it is in use: a page that is gone is a SIGBUS. Cache directories
+//! belong to TVM, which only ever creates, renames and unlinks. Objects from elsewhere go through
+//! [`Loaded::from_bytes`], which copies them to a place that nobody can change.
+
+mod error;
+mod mapping;
+mod memfd;
+mod object;
+mod sections;
+
+use std::fs::File;
+use std::ops::Range;
+use std::sync::Arc;
+
+use tvm_abi::{CpuFeatures, Note, PcMap, Stub};
+
+pub use error::LoadError;
+pub use object::{Symbol, symbols};
+pub use sections::MAX_SECTIONS;
+
+use mapping::{Linked, Mapped, is_not_executable_here};
+use sections::Sections;
+
+/// Longest object, in bytes. The compiler's limits keep objects well below it.
+pub const MAX_OBJECT_BYTES: u64 = 1 << 30;
+
+/// The addresses that an object's stub slots are linked to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StubAddresses([usize; Stub::ALL.len()]);
+
+impl StubAddresses {
+    /// The addresses that `of` gives for each stub.
+    #[must_use]
+    pub fn new(of: impl FnMut(Stub) -> usize) -> Self {
+        Self(Stub::ALL.map(of))
+    }
+}
+
+/// A part of an object's file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FileSpan {
+    /// Offset of its first byte.
+    pub offset: u64,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+/// A module: an object that is mapped and ready to run. Everything is unmapped when it is dropped.
+#[derive(Debug)]
+pub struct Loaded {
+    file: Arc<File>,
+    linked: Linked,
+    sections: Sections,
+    note: Note,
+}
+
+impl Loaded {
+    /// Loads the object that the first `object_len` bytes of `file` are. Nobody may change them while it is loaded.
+    ///
+    /// From a file system on which nothing may be executed, the object is copied to memory.
+    ///
+    /// # Errors
+    /// When the object is not one for this version of TVM and a CPU with the features of `host`, or when the system
+    /// refuses to map it. [`LoadError::is_object_fault`] tells which.
+    pub fn from_file(file: File, object_len: u64, stubs: &StubAddresses, host: CpuFeatures) -> Result<Self, LoadError> {
+        match Self::load(file, object_len, stubs, host) {
+            Err((error, Some(file))) if is_not_executable_here(&error) => {
+                let copy = Mapped::new(&file, object_len as usize).and_then(|mapped| memfd::sealed(mapped.bytes()))?;
+                Self::load(copy, object_len, stubs, host).map_err(|(error, _)| error)
+            }
+            done => done.map_err(|(error, _)| error),
+        }
+    }
+
+    /// Loads an object from a sealed copy in memory.
+    ///
+    /// # Errors
+    /// Like [`Self::from_file`].
+    pub fn from_bytes(object: &[u8], stubs: &StubAddresses, host: CpuFeatures) -> Result<Self, LoadError> {
+        check_length(object.len() as u64, object.len() as u64)?;
+        Self::load(memfd::sealed(object)?, object.len() as u64, stubs, host).map_err(|(error, _)| error)
+    }
+
+    /// Gives the file back when it could be mapped and is in order, but not be made executable.
+    fn load(file: File, len: u64, stubs: &StubAddresses, host: CpuFeatures) -> Result<Self, (LoadError, Option<File>)> {
+        let checked = || {
+            let found = file.metadata().map_err(LoadError::system("looking at an object's file"))?.len();
+            check_length(found, len)?;
+            let mapped = Mapped::new(&file, len as usize)?;
+            let (sections, note) = object::check(mapped.bytes(), host)?;
+            Ok((mapped, sections, note))
+        };
+        let (mapped, sections, note) = checked().map_err(|error| (error, None))?;
+        match mapped.link(&sections.stubs, &sections.text, stubs) {
+            Ok(linked) => Ok(Self { file: Arc::new(file), linked, sections, note }),
+            Err(error) => Err((error, Some(file))),
+        }
+    }
+
+    /// What the object was made from. The caller compares compiler and code hash with what it asked for.
+    #[must_use]
+    pub fn note(&self) -> &Note {
+        &self.note
+    }
+
+    /// Addresses of the machine code, the only executable part.
+    #[must_use]
+    pub fn text_range(&self) -> Range<usize> {
+        let text = self.text().as_ptr_range();
+        text.start as usize..text.end as usize
+    }
+
+    /// The machine code.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        self.section(&self.sections.text)
+    }
+
+    /// The map between machine code and program counters.
+    #[must_use]
+    pub fn pc_map(&self) -> PcMap<'_> {
+        PcMap::parse(self.section(&self.sections.pc_map)).expect("checked when the object was loaded")
+    }
+
+    /// The program that was compiled, without its container.
+    #[must_use]
+    pub fn program_blob(&self) -> &[u8] {
+        self.section(&self.sections.program)
+    }
+
+    /// The dynamic jump table, whole pages.
+    #[must_use]
+    pub fn jump_table(&self) -> FileSpan {
+        span(&self.sections.jump_table)
+    }
+
+    /// The image of the guest's read-only data, whole pages; may be shorter than the data's region, but not longer.
+    #[must_use]
+    pub fn ro_image(&self) -> FileSpan {
+        span(&self.sections.ro_image)
+    }
+
+    /// The image of the guest's read-write data, whole pages; may be shorter than the data's region, but not longer.
+    #[must_use]
+    pub fn rw_image(&self) -> FileSpan {
+        span(&self.sections.rw_image)
+    }
+
+    /// The file that the spans are parts of.
+    #[must_use]
+    pub fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    fn section(&self, at: &Range<usize>) -> &[u8] {
+        &self.linked.bytes()[at.clone()]
+    }
+}
+
+fn check_length(found: u64, expected: u64) -> Result<(), LoadError> {
+    if expected > MAX_OBJECT_BYTES {
+        return Err(LoadError::TooLong { found: expected });
+    }
+    if found < expected {
+        return Err(LoadError::Truncated { found, expected });
+    }
+    // Mapping nothing is an error of the system's; it is the object that is at fault.
+    if expected == 0 {
+        return Err(LoadError::Missing("ELF header"));
+    }
+    Ok(())
+}
+
+fn span(range: &Range<usize>) -> FileSpan {
+    FileSpan { offset: range.start as u64, len: range.len() as u64 }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! An object's contents, checked.
+
+use std::ops::Range;
+
+use goblin::elf::reloc::{R_X86_64_64, RelocSection};
+use goblin::elf::sym::{SymIterator, Symtab};
+use tvm_abi::sections;
+use tvm_abi::{CpuFeatures, NOTE_NAME, NOTE_TYPE, Note, PcMap, Stub, TextOffset};
+use tvm_isa::layout::{self, Layout};
+
+use crate::LoadError;
+use crate::sections::{LAYOUT, Sections, find, limit};
+
+/// Bytes of an ELF note before its descriptor, with TVM's name.
+const NOTE_HEADER_BYTES: usize = 12 + (NOTE_NAME.len() + 1).next_multiple_of(4);
+
+/// Bytes of a symbol table entry.
+const SYMBOL_BYTES: usize = 24;
+
+/// Checks all that can be checked in a time that does not depend on the length of the code, and finds the sections.
+///
+/// What remains is trust in the machine code and in the numbers of jump table and pc map: it follows from where the
+/// object was kept.
+pub(crate) fn check(bytes: &[u8], host: CpuFeatures) -> Result<(Sections, Note), LoadError> {
+    let sections = find(bytes)?;
+    let note = note(&bytes[sections.note.clone()])?;
+    if !host.contains(note.cpu_features) {
+        return Err(LoadError::CpuFeatures { needed: note.cpu_features, host });
+    }
+    stubs_are_relocated(bytes, &sections)?;
+    PcMap::parse(&bytes[sections.pc_map.clone()]).ok_or(LoadError::PcMap)?;
+    tables_fit(&sections, &note)?;
+    Ok((sections, note))
+}
+
+fn note(section: &[u8]) -> Result<Note, LoadError> {
+    let (header, descriptor) = section.split_at_checked(NOTE_HEADER_BYTES).ok_or(LoadError::NoteHeader)?;
+    let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let (name_len, descriptor_len, kind) = (word(0) as usize, word(4) as usize, word(8));
+    let is_ours = name_len == NOTE_NAME.len() + 1
+        && kind == NOTE_TYPE
+        && header[12..].strip_prefix(NOTE_NAME).is_some_and(|rest| rest.iter().all(|byte| *byte == 0))
+        && descriptor_len.checked_next_multiple_of(4) == Some(descriptor.len());
+    if !is_ours {
+        return Err(LoadError::NoteHeader);
+    }
+    Ok(Note::decode(&descriptor[..descriptor_len])?)
+}
+
+/// Every slot has one relocation: R_X86_64_64 without addend, against the undefined symbol of its stub.
+fn stubs_are_relocated(bytes: &[u8], sections: &Sections) -> Result<(), LoadError> {
+    let Range { start, end } = sections.relocations;
+    let relocations = RelocSection::parse(bytes, start, end - start, true, LAYOUT)?;
+    let symbols = symbol_table(bytes, &sections.symbols)?;
+    let names = &bytes[sections.symbol_names.clone()];
+    for (slot, stub) in Stub::ALL.into_iter().enumerate() {
+        let fits = relocations.iter().filter(|relocation| {
+            let symbol = symbols.get(relocation.r_sym);
+            relocation.r_offset == stub.slot_offset() as u64
+                && relocation.r_type == R_X86_64_64
+                && relocation.r_addend == Some(0)
+                && symbol.is_some_and(|symbol| symbol.st_shndx == 0 && is_name(names, symbol.st_name, stub.symbol()))
+        });
+        // As many relocations as slots, and one for each: none is left over.
+        if fits.count() != 1 {
+            return Err(LoadError::Relocation { slot, expected: stub.symbol() });
+        }
+    }
+    Ok(())
+}
+
+fn is_name(names: &[u8], at: usize, expected: &str) -> bool {
+    let rest = names.get(at..).and_then(|rest| rest.strip_prefix(expected.as_bytes()));
+    rest.is_some_and(|rest| rest.first() == Some(&0))
+}
+
+fn symbol_table<'a>(bytes: &'a [u8], at: &Range<usize>) -> Result<Symtab<'a>, LoadError> {
+    Ok(Symtab::parse(&bytes[..at.end], at.start, at.len() / SYMBOL_BYTES, LAYOUT)?)
+}
+
+/// The note promises no more than the sections hold, and the images fit into the guest's regions.
+fn tables_fit(sections: &Sections, note: &Note) -> Result<(), LoadError> {
+    let slots = u64::from(note.jump_table_slots);
+    limit(sections::NOTE, "number of jump table entries", slots, sections.jump_table.len() as u64 / 4)?;
+    // Regions past the end of guest memory: their size in bytes is the number found.
+    let layout = Layout::new(note.sizes);
+    limit(sections::NOTE, "guest memory", layout.err().unwrap_or(0), 1 << 32)?;
+    let pages = |bytes: u32| layout::pages(bytes.into());
+    limit(sections::RO_IMAGE, "length", sections.ro_image.len() as u64, pages(note.sizes.ro))?;
+    limit(sections::RW_IMAGE, "length", sections.rw_image.len() as u64, pages(note.sizes.rw))
+}
+
+/// A named place in an object's text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Symbol {
+    /// Its name.
+    pub name: String,
+    /// Where it starts.
+    pub start: TextOffset,
+    /// Its length in bytes.
+    pub len: u64,
+}
+
+/// The symbols of an object's text in the order of the symbol table, for tools. Loading does not need them.
+///
+/// # Errors
+/// When the object's sections are not as they should be.
+pub fn symbols(object: &[u8]) -> Result<Vec<Symbol>, LoadError> {
+    let sections = find(object)?;
+    let names = &object[sections.symbol_names.clone()];
+    let table = symbol_table(object, &sections.symbols)?;
+    let in_text = |symbol: &goblin::elf::sym::Sym| symbol.st_shndx != 0 && symbol.st_name != 0;
+    let text_len = sections.text.len() as u64;
+    let symbol = |symbol: goblin::elf::sym::Sym| {
+        let name = names.get(symbol.st_name..)?.split(|byte| *byte == 0).next()?;
+        let start = u32::try_from(symbol.st_value).ok().filter(|start| u64::from(*start) <= text_len)?;
+        let name = String::from_utf8_lossy(name).into_owned();
+        Some(Symbol { name, start: TextOffset(start), len: symbol.st_size })
+    };
+    let entries: SymIterator<'_> = table.iter();
+    Ok(entries.filter(in_text).filter_map(symbol).collect())
+}
