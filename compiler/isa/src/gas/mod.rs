@@ -4,15 +4,20 @@
 //! | --- | --- |
 //! | [`cost_table`] | GP 0.8.0, A.10: latency, decode slots, units and registers of each operation |
 //! | [`reference`] | GP 0.8.0, A.9, equation by equation; slow, made to be compared with the text |
-//! | `pipeline` | the same simulation, made fast: what compiler and interpreter use |
+//! | `pipeline` | the same costs, fast: what compiler and interpreter use |
+//! | `in_order` | … for blocks in which nobody gives way to a later instruction: no simulation at all |
+//! | `simulation` | … for the others: the simulation by events instead of cycles |
+//! | `rows` | … the cost table in the form that both want |
 //!
 //! Which model counts is [`Rules::gas`]. A [`GasModel`]'s discriminant is its identity in cache keys and objects: costs
 //! that change later are a new model with files of its own, not an edit of these.
 
 pub mod cost_table;
+mod in_order;
 mod pipeline;
 pub mod reference;
 mod rows;
+mod simulation;
 
 use crate::instruction::Instruction;
 use crate::opcode::{Op, OpcodeNumbers};
@@ -20,6 +25,7 @@ use crate::program::Program;
 use crate::units::{Gas, Pc};
 use crate::version::{GasModel, Rules};
 use pipeline::Pipeline;
+use rows::Demand;
 
 /// The gas charged for the whole block that starts at `start`, under the gas model of `rules`: for
 /// [`GasModel::PipelineBlocks`] GP 0.8.0's ϱ^Δ(c, k, ı), for [`GasModel::PerInstruction`] the number of instructions.
@@ -86,7 +92,7 @@ impl<'a> BlockCost<'a> {
         match &mut self.model {
             Model::PerInstruction { count } => *count += 1,
             Model::PipelineBlocks(pipeline) => {
-                pipeline.decode(instruction, |branch| branch_latency(self.code, self.opcodes, branch));
+                pipeline.feed(&Demand::new(instruction, || branch_latency(self.code, self.opcodes, instruction)));
             }
         }
     }

@@ -2,13 +2,25 @@
 
 use super::cost_table::{COSTS, Cost, Fields, Latency, MACHINE_UNITS, Slots, Units};
 use crate::instruction::Instruction;
-use crate::opcode::OPERATIONS;
+use crate::opcode::{OPERATIONS, Op};
+
+/// Decode slots in each cycle.
+pub(super) const DECODE_SLOTS: u8 = 4;
+
+/// Instructions that may start in each cycle.
+pub(super) const STARTS: u32 = 5;
+
+/// Entries of the reorder buffer that may be live.
+pub(super) const REORDER_BUFFER: usize = 32;
+
+/// Cycles from a result to the first cycle in which its entry is no longer live.
+pub(super) const RETIRING: u64 = 2;
 
 /// Latencies are below this.
 pub(super) const LATENCY_LIMIT: usize = 128;
 
 /// Rows in the order of [`Op`](crate::Op)'s discriminants.
-pub(super) static ROWS: [Row; OPERATIONS.len()] = {
+static ROWS: [Row; OPERATIONS.len()] = {
     let mut rows = [Row::new(&COSTS[0]); OPERATIONS.len()];
     let mut row = 0;
     while row < rows.len() {
@@ -20,27 +32,90 @@ pub(super) static ROWS: [Row; OPERATIONS.len()] = {
 
 /// What one operation costs.
 #[derive(Clone, Copy)]
-pub(super) struct Row {
+struct Row {
     /// The fields it reads, [`Field::NoSource`] in unused places.
-    pub sources: [Field; 3],
+    sources: [Field; 3],
     /// The field it writes, or [`Field::Nowhere`].
-    pub destination: Field,
+    destination: Field,
     /// The fields that the destination is compared with to find the decode slots.
-    pub compared: [Field; 3],
+    compared: [Field; 3],
     /// Decode slots if one of them is the destination's register.
-    pub slots_if_same: u8,
+    slots_if_same: u8,
     /// Decode slots if none is.
-    pub slots_if_different: u8,
+    slots_if_different: u8,
     /// Latency in cycles; 0 for conditional branches, whose latency depends on the code.
-    pub latency: u8,
+    latency: u8,
     /// The units it needs.
-    pub class: UnitClass,
+    class: UnitClass,
+}
+
+/// All that matters about an instruction of a block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Demand {
+    op: Op,
+    /// Cycles from start to result.
+    pub latency: u8,
+    operands: Operands,
+}
+
+impl Demand {
+    /// Something to fill arrays with.
+    pub const FILLER: Self = Self { op: Op::Trap, latency: 0, operands: Operands(0) };
+
+    /// What `instruction` asks of the machine; `branch_latency` is called for conditional branches.
+    #[inline]
+    pub fn new(instruction: &Instruction, branch_latency: impl FnOnce() -> u8) -> Self {
+        let op = instruction.op;
+        let latency = match ROWS[op as usize].latency {
+            0 if op != Op::MoveReg => branch_latency(),
+            latency => latency,
+        };
+        Self { op, latency, operands: Operands::new(instruction) }
+    }
+
+    /// Whether it is `move_reg`, which the decoder does alone.
+    #[inline]
+    pub fn is_move(&self) -> bool {
+        self.op == Op::MoveReg
+    }
+
+    /// The units it needs.
+    #[inline]
+    pub fn class(&self) -> UnitClass {
+        self.row().class
+    }
+
+    /// The registers it reads, below [`REGISTERS`]; unused places name one that nothing writes.
+    #[inline]
+    pub fn sources(&self) -> [usize; 3] {
+        self.row().sources.map(|field| self.operands.register(field))
+    }
+
+    /// The register it writes, below [`REGISTERS`]; if none, one that nothing reads.
+    #[inline]
+    pub fn destination(&self) -> usize {
+        self.operands.register(self.row().destination)
+    }
+
+    /// The decode slots it takes.
+    #[inline]
+    pub fn slots(&self) -> u8 {
+        let row = self.row();
+        let destination = self.destination();
+        let [first, second, third] = row.compared.map(|field| self.operands.register(field) == destination);
+        if first | second | third { row.slots_if_same } else { row.slots_if_different }
+    }
+
+    #[inline]
+    fn row(&self) -> &'static Row {
+        &ROWS[self.op as usize]
+    }
 }
 
 /// An operand's place in [`Operands`].
 #[derive(Clone, Copy)]
 #[repr(u8)]
-pub(super) enum Field {
+enum Field {
     A = 0,
     B = 4,
     D = 8,
@@ -51,22 +126,22 @@ pub(super) enum Field {
 }
 
 /// An instruction's register numbers side by side, four bits each, so that a [`Field`] selects one without a branch.
-#[derive(Clone, Copy)]
-pub(super) struct Operands(u32);
+#[derive(Clone, Copy, Debug)]
+struct Operands(u32);
 
 /// Register numbers, those of [`Field::NoSource`] and [`Field::Nowhere`] included, are below this.
 pub(super) const REGISTERS: usize = 16;
 
 impl Operands {
     #[inline]
-    pub fn new(instruction: &Instruction) -> Self {
+    fn new(instruction: &Instruction) -> Self {
         let Instruction { a, b, d, .. } = *instruction;
         let fields = a.index() << Field::A as u8 | b.index() << Field::B as u8 | d.index() << Field::D as u8;
         Self(fields as u32 | 13 << Field::NoSource as u8 | 14 << Field::Nowhere as u8)
     }
 
     #[inline]
-    pub fn register(self, field: Field) -> usize {
+    fn register(self, field: Field) -> usize {
         (self.0 >> field as u8) as usize % REGISTERS
     }
 }
