@@ -9,7 +9,7 @@ mod service_ids;
 mod services;
 mod transfer;
 
-pub(crate) use context::{Context, Surroundings};
+pub(crate) use context::{Context, Layer, Surroundings};
 pub(crate) use finish::changes;
 pub(crate) use footprint::Footprint;
 pub(crate) use service_ids::first_service_id;

@@ -1,7 +1,7 @@
 //! The host function grow_heap.
 
-use tvm_isa::layout::{Layout, MAX_ARGUMENT_BYTES, ZONE_SIZE, pages};
-use tvm_isa::{GuestAddr, StandardProgram};
+use tvm_isa::GuestAddr;
+use tvm_isa::layout::{Layout, MAX_ARGUMENT_BYTES, ZONE_SIZE};
 
 use crate::jam::call::{Call, Stop};
 use crate::jam::cost::Cost;
@@ -14,7 +14,9 @@ use crate::memory::Access;
 /// The Gray Paper counts writable pages between the read-write region's start and the limit. They are always the ones
 /// right behind the start: nothing but `grow_heap` changes access rights of a standard program's memory where that host
 /// call exists, and the stack lies above the limit. So the end is remembered instead of being counted in every call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+///
+/// By default it cannot grow.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct GrowingHeap {
     /// One past the heap's last page (GP: h).
     end: u64,
@@ -23,14 +25,11 @@ pub(crate) struct GrowingHeap {
 }
 
 impl GrowingHeap {
-    /// The heap of a program before it runs. `None` when the program's regions do not fit into memory, so that it
-    /// never runs.
-    pub(crate) fn of(program: &StandardProgram<'_>) -> Option<Self> {
+    /// The heap of a program before it runs.
+    pub(crate) fn of(layout: &Layout) -> Self {
         let page = u64::from(GuestAddr::PAGE_SIZE);
-        let layout = Layout::new(program.sizes()).ok()?;
-        let stack = pages(program.stack_size.into());
-        let limit = ((1 << 32) - 3 * ZONE_SIZE - MAX_ARGUMENT_BYTES - stack) / page;
-        Some(Self { end: layout.rw.end() / page, limit })
+        let limit = ((1 << 32) - 3 * ZONE_SIZE - MAX_ARGUMENT_BYTES - u64::from(layout.stack.len)) / page;
+        Self { end: layout.rw.end() / page, limit }
     }
 }
 
