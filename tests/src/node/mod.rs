@@ -7,4 +7,6 @@ pub mod preimages;
 pub mod spec;
 pub mod state;
 pub mod suites;
+#[cfg(test)]
+mod testing;
 pub mod traces;

@@ -101,3 +101,131 @@ fn merge_privileges(owners: &Privileges, outcomes: &Outcomes, rule: PrivilegeMer
         always_accumulate: by_manager.always_accumulate.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tvm_runtime::jam::state::AccountDelta;
+    use tvm_runtime::jam::types::{Hash, ServiceAccount, Timeline};
+
+    use super::*;
+    use crate::node::spec::TINY;
+    use crate::node::state::StateKey;
+    use crate::node::testing::{hash, outcome, state};
+
+    const MANAGER: u32 = 1;
+    const DELEGATOR: u32 = 2;
+    const ASSIGNER: u32 = 3;
+    const OTHER: u32 = 4;
+
+    fn start() -> PartialState {
+        let mut start = state(&[MANAGER, DELEGATOR, ASSIGNER, OTHER], &TINY);
+        start.privileges = Privileges {
+            manager: ServiceId(MANAGER),
+            assigners: vec![ServiceId(ASSIGNER), ServiceId(OTHER)],
+            delegator: ServiceId(DELEGATOR),
+            registrar: ServiceId(DELEGATOR),
+            always_accumulate: Default::default(),
+        };
+        start
+    }
+
+    fn merged(outcomes: &[(u32, Outcome)], rule: PrivilegeMerge) -> PartialState {
+        let outcomes: Vec<_> = outcomes.iter().map(|(id, outcome)| (ServiceId(*id), outcome.clone())).collect();
+        merge(&start(), &outcomes, rule, TimeSlot(9), &TINY).expect("no errors")
+    }
+
+    /// An outcome that sets every privilege, the staging validators and the queues.
+    fn sets_all(service: u32, to: u32) -> (u32, Outcome) {
+        let mut outcome = outcome(&start(), service, 0);
+        outcome.privileges = Privileges {
+            manager: ServiceId(to),
+            assigners: vec![ServiceId(to); 2],
+            delegator: ServiceId(to),
+            registrar: ServiceId(to),
+            always_accumulate: Default::default(),
+        };
+        outcome.staging = Arc::from([to as u8]);
+        outcome.queues = vec![Arc::new([hash(to as u8); 80]); 2];
+        (service, outcome)
+    }
+
+    #[test]
+    fn the_managers_change_wins_over_the_owners() {
+        let after = merged(&[sets_all(MANAGER, 70), sets_all(DELEGATOR, 80)], PrivilegeMerge::ManagerOrOwner);
+        assert_eq!(after.privileges.manager, ServiceId(70));
+        assert_eq!(after.privileges.delegator, ServiceId(70));
+        assert_eq!(after.privileges.assigners, [ServiceId(70); 2]);
+        assert_eq!(after.staging[..], [80], "the delegator before this round");
+    }
+
+    #[test]
+    fn owners_give_away_only_what_is_theirs() {
+        let after = merged(&[sets_all(DELEGATOR, 80), sets_all(OTHER, 90)], PrivilegeMerge::ManagerOrOwner);
+        assert_eq!(after.privileges.manager, ServiceId(MANAGER));
+        assert_eq!(after.privileges.delegator, ServiceId(80));
+        assert_eq!(after.privileges.registrar, ServiceId(80));
+        assert_eq!(after.privileges.assigners, [ServiceId(ASSIGNER), ServiceId(90)]);
+        assert_eq!((after.queues[0][0], after.queues[1][0]), (Hash::default(), hash(90)));
+        assert_eq!(after.staging[..], [80]);
+    }
+
+    #[test]
+    fn in_0_7_0_who_the_manager_names_decides() {
+        let mut named = sets_all(MANAGER, OTHER);
+        named.1.privileges.delegator = ServiceId(DELEGATOR);
+        let outcomes = [named, sets_all(DELEGATOR, 80), sets_all(OTHER, 90)];
+        let after = merged(&outcomes, PrivilegeMerge::NamedByManager);
+        assert_eq!(after.privileges.assigners, [ServiceId(90); 2]);
+        assert_eq!(after.privileges.delegator, ServiceId(80));
+        assert_eq!(after.privileges.manager, ServiceId(OTHER));
+    }
+
+    #[test]
+    fn ejected_accounts_are_gone_whatever_else_happened_to_them() {
+        let mut before = start();
+        before.state.set_timeline(ServiceId(OTHER), (hash(5), 10), Timeline::Requested);
+        before.state.set(StateKey::preimage(ServiceId(OTHER), &hash(5)), vec![1]);
+        let mut ejecting = outcome(&before, MANAGER, 0);
+        ejecting.accounts.0.insert(ServiceId(OTHER), AccountChange::Removed((hash(5), 10)));
+        let outcomes = [(ServiceId(MANAGER), ejecting), (ServiceId(OTHER), outcome(&before, OTHER, 0))];
+        let after = merge(&before, &outcomes, PrivilegeMerge::ManagerOrOwner, TimeSlot(9), &TINY).expect("no errors");
+        let left: Vec<_> = after.state.iter().filter(|(key, _)| key.as_account() == Some(ServiceId(OTHER))).collect();
+        assert_eq!(left, []);
+        assert_eq!(after.state.iter().count(), 3, "no request and no preimage either");
+    }
+
+    #[test]
+    fn two_services_may_not_create_the_same_account() {
+        let creating = |service: u32, new: u32| {
+            let mut outcome = outcome(&start(), service, 0);
+            let delta = AccountDelta { created: true, ..AccountDelta::unchanged(ServiceAccount::default()) };
+            outcome.accounts.0.insert(ServiceId(new), AccountChange::Changed(delta));
+            (ServiceId(service), outcome)
+        };
+        let merge = |outcomes: &Outcomes| merge(&start(), outcomes, PrivilegeMerge::ManagerOrOwner, TimeSlot(9), &TINY);
+        assert!(merge(&[creating(MANAGER, 100), creating(OTHER, 101)]).is_ok());
+        let error = merge(&[creating(MANAGER, 100), creating(OTHER, 100)]).expect_err("one account too many");
+        assert!(matches!(error, AccumulateError::CreatedTwice(ServiceId(100))), "{error}");
+    }
+
+    #[test]
+    fn provided_preimages_arrive_only_where_they_are_wanted() {
+        let blob: tvm_runtime::jam::types::Bytes = Arc::from(&b"blob"[..]);
+        let key = (Hash::of(&blob), 4);
+        let mut before = start();
+        before.state.set_timeline(ServiceId(OTHER), key, Timeline::Requested);
+        before.state.set_timeline(ServiceId(ASSIGNER), key, Timeline::Available(TimeSlot(1)));
+        let mut providing = outcome(&before, MANAGER, 0);
+        providing.provisions = [OTHER, OTHER, ASSIGNER, DELEGATOR].map(|to| (ServiceId(to), blob.clone())).to_vec();
+        let outcomes = [(ServiceId(MANAGER), providing)];
+        let after = merge(&before, &outcomes, PrivilegeMerge::ManagerOrOwner, TimeSlot(9), &TINY).expect("no errors");
+        let timeline = |service| after.state.timeline(ServiceId(service), &key.0, 4, &TINY).expect("readable");
+        assert_eq!(timeline(OTHER), Some(Timeline::Available(TimeSlot(9))));
+        assert_eq!(timeline(ASSIGNER), Some(Timeline::Available(TimeSlot(1))));
+        assert_eq!(timeline(DELEGATOR), None);
+        let has = |service| after.state.get(&StateKey::preimage(ServiceId(service), &key.0)).is_some();
+        assert_eq!([OTHER, ASSIGNER, DELEGATOR].map(has), [true, false, false]);
+    }
+}

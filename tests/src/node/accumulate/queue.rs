@@ -102,3 +102,88 @@ fn resolve(mut records: Vec<ReadyRecord>) -> Vec<WorkReport> {
 fn packages(reports: &[WorkReport]) -> BTreeSet<Hash> {
     reports.iter().map(WorkReport::package).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::testing::{hash, importing, report};
+
+    fn empty() -> Queues {
+        Queues { ready: vec![Vec::new(); 12], accumulated: vec![Vec::new(); 12] }
+    }
+
+    fn order(queues: &Queues, available: &[WorkReport], slot: u32) -> Vec<u8> {
+        let ordered = queues.order(available, TimeSlot(slot));
+        ordered.accumulatable.iter().map(|report| report.package().0[0]).collect()
+    }
+
+    fn waiting(queues: &Queues) -> Vec<(usize, u8, Vec<u8>)> {
+        let slots = queues.ready.iter().enumerate();
+        let record = |at: usize, record: &ReadyRecord| {
+            (at, record.report.package().0[0], record.dependencies.iter().map(|hash| hash.0[0]).collect())
+        };
+        slots.flat_map(|(at, records)| records.iter().map(move |entry| record(at, entry))).collect()
+    }
+
+    #[test]
+    fn reports_wait_for_prerequisites_and_imports() {
+        let available = [report(3, &[2], &[]), importing(report(2, &[], &[]), 1), report(1, &[], &[])];
+        assert_eq!(order(&empty(), &available, 5), [1, 2, 3]);
+        assert_eq!(order(&empty(), &available[..2], 5), [0; 0]);
+
+        let after = empty().advance(empty().order(&available[..2], TimeSlot(5)), &[], TimeSlot(5), TimeSlot(4));
+        assert_eq!(waiting(&after), [(5, 3, vec![2]), (5, 2, vec![1])]);
+    }
+
+    #[test]
+    fn what_was_accumulated_lately_is_no_dependency_any_more() {
+        let mut queues = empty();
+        queues.accumulated[0] = vec![hash(9)];
+        assert_eq!(order(&queues, &[report(1, &[9], &[])], 5), [1]);
+        // Nor is the same package accumulated again from the queue.
+        let again = queues.order(&[report(9, &[8], &[])], TimeSlot(5));
+        assert_eq!(again, Ordered { accumulatable: vec![], waiting: vec![] });
+    }
+
+    #[test]
+    fn older_reports_come_first_around_the_end_of_the_epoch() {
+        let mut queues = empty();
+        for (at, package) in [(4, 14), (5, 15), (11, 11), (0, 10)] {
+            queues.ready[at] = vec![ReadyRecord { report: report(package, &[1], &[]), dependencies: vec![hash(1)] }];
+        }
+        assert_eq!(order(&queues, &[report(1, &[], &[])], 17), [1, 15, 11, 10, 14]);
+    }
+
+    #[test]
+    fn skipped_slots_lose_their_reports() {
+        let mut queues = empty();
+        for at in 0..12 {
+            let report = report(at as u8, &[77], &[]);
+            queues.ready[at] = vec![ReadyRecord { report, dependencies: vec![hash(77)] }];
+        }
+        let ordered = queues.order(&[], TimeSlot(15));
+        let after = queues.advance(ordered, &[], TimeSlot(15), TimeSlot(12));
+        let left: Vec<usize> = waiting(&after).into_iter().map(|(at, ..)| at).collect();
+        assert_eq!(left, [0, 4, 5, 6, 7, 8, 9, 10, 11], "slots 1 to 3 began anew");
+
+        let ordered = queues.order(&[], TimeSlot(40));
+        assert_eq!(waiting(&queues.advance(ordered, &[], TimeSlot(40), TimeSlot(12))), []);
+    }
+
+    #[test]
+    fn history_shifts_by_one_block() {
+        let mut queues = empty();
+        queues.accumulated[0] = vec![hash(1)];
+        queues.accumulated[1] = vec![hash(2)];
+        let done = [report(9, &[], &[]), report(7, &[], &[])];
+        let after = queues.advance(queues.order(&done, TimeSlot(3)), &done, TimeSlot(3), TimeSlot(2));
+        assert_eq!(after.accumulated[0], [hash(2)]);
+        assert_eq!(after.accumulated[11], [hash(7), hash(9)], "a set, ascending");
+    }
+
+    #[test]
+    fn reports_that_wait_for_each_other_never_come() {
+        let available = [report(1, &[2], &[]), report(2, &[1], &[]), report(3, &[3], &[])];
+        assert_eq!(order(&empty(), &available, 5), [0; 0]);
+    }
+}

@@ -109,3 +109,50 @@ pub fn run_round(
         invoke(Invocation { service, gas, inputs, ..base.clone() })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::testing::{report, transfer};
+
+    #[test]
+    fn transfers_come_before_digests_and_all_gas_adds_up() {
+        let reports = [report(1, &[], &[(5, 100), (6, 1)]), report(2, &[], &[(5, 20)])];
+        let transfers = [transfer(9, 5, 3), transfer(9, 7, 50)];
+        let free = BTreeMap::from([(ServiceId(5), Gas(4000)), (ServiceId(8), Gas(1))]);
+        let work = Work { transfers: &transfers, reports: &reports, free: &free };
+        assert_eq!(work.services(), BTreeSet::from([5, 6, 7, 8].map(ServiceId)));
+
+        let (gas, inputs) = work.of(ServiceId(5));
+        assert_eq!(gas, Gas(4123));
+        let packages: Vec<Option<u8>> = inputs
+            .iter()
+            .map(|input| match input {
+                AccumulationInput::Transfer(_) => None,
+                AccumulationInput::Operand(operand) => Some(operand.package_hash.0[0]),
+            })
+            .collect();
+        assert_eq!(packages, [None, Some(1), Some(2)]);
+        assert_eq!(work.of(ServiceId(8)), (Gas(1), vec![]));
+    }
+
+    #[test]
+    fn gas_limits_do_not_wrap() {
+        let reports = [report(1, &[], &[(5, u64::MAX), (5, 1)])];
+        let work = Work { transfers: &[], reports: &reports, free: &BTreeMap::new() };
+        assert_eq!(work.of(ServiceId(5)).0, Gas(u64::MAX));
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_order() {
+        let services: BTreeSet<ServiceId> = (0..100).map(ServiceId).collect();
+        let expected: Vec<(ServiceId, u32)> = services.iter().map(|service| (*service, service.0 * 2)).collect();
+        for threads in [0, 1, 3, 200] {
+            let found = run_all(&services, threads, |service| Ok(service.0 * 2)).expect("no errors");
+            assert_eq!(found, expected, "{threads} threads");
+        }
+        let failing = |service: ServiceId| if service.0 % 10 == 7 { Err("broken disk".into()) } else { Ok(()) };
+        let error = run_all(&services, 3, failing).expect_err("services 7, 17 and so on fail");
+        assert!(matches!(error, AccumulateError::Invoke(ServiceId(7), _)), "{error}");
+    }
+}

@@ -75,10 +75,11 @@ impl Runner<'_> {
         let waiting = &reports[finished.reports..];
         let fitting = self.fitting(*gas, waiting, &received, free);
         let work = Work { transfers: &received, reports: &waiting[..fitting], free };
-        let idle = match self.rules.free_without_reports {
-            true => work.services().is_empty(),
-            false => fitting == 0,
-        };
+        let idle = fitting == 0
+            && match self.rules.free_without_reports {
+                true => received.is_empty() && free.is_empty(),
+                false => true,
+            };
         if idle {
             return Ok(ControlFlow::Break(()));
         }
@@ -180,4 +181,121 @@ struct Rounds {
 
 fn transfer_gas(transfers: &[DeferredTransfer]) -> u64 {
     transfers.iter().fold(0, |sum, transfer| sum.saturating_add(transfer.gas.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use tvm_isa::GpVersion;
+
+    use super::*;
+    use crate::node::accumulate::Outcome;
+    use crate::node::spec::TINY;
+    use crate::node::testing::{Scripted, outcome, report, state, transfer};
+
+    fn run(
+        version: GpVersion,
+        gas: u64,
+        reports: &[WorkReport],
+        free: &[(u32, u64)],
+        script: impl Fn(&Invocation<'_>) -> Outcome + Sync,
+    ) -> (Finished, Vec<(u32, u64, usize)>) {
+        let mut start = state(&[1, 2, 3], &TINY);
+        start.privileges.always_accumulate = free.iter().map(|(id, gas)| (ServiceId(*id), Gas(*gas))).collect();
+        let invoke = Scripted::new(script);
+        let rules = OuterRules::of(version);
+        let runner =
+            Runner { invoke: &invoke, threads: 1, rules, spec: &TINY, slot: TimeSlot(7), entropy: Hash::default() };
+        let finished = runner.run(Gas(gas), reports, start).expect("no errors");
+        let calls = invoke.calls();
+        (finished, calls)
+    }
+
+    /// Every service uses 60 gas; service 1 sends service 2 a transfer with 500 gas when it has a digest.
+    fn sender(invocation: &Invocation<'_>) -> Outcome {
+        let mut outcome = outcome(invocation.state, invocation.service.0, 60);
+        if invocation.service == ServiceId(1) {
+            outcome.transfers.push(transfer(1, 2, 500));
+        }
+        outcome
+    }
+
+    #[test]
+    fn unused_gas_lets_later_reports_in() {
+        let reports = [report(1, &[], &[(3, 100)]), report(2, &[], &[(3, 100)]), report(3, &[], &[(3, 100)])];
+        let (finished, calls) = run(GpVersion::V0_7_2, 210, &reports, &[], sender);
+        assert_eq!(calls, [(3, 200, 2), (3, 100, 1)], "210 − 60 leaves enough for the third");
+        assert_eq!(finished.reports, 3);
+        assert_eq!(finished.used[&ServiceId(3)], ServiceUse { digests: 3, gas: 120, ..Default::default() });
+
+        let (finished, calls) = run(GpVersion::V0_7_2, 159, &reports, &[], sender);
+        assert_eq!((finished.reports, calls.len()), (1, 1), "159 − 60 does not");
+    }
+
+    #[test]
+    fn transfers_run_their_receiver_in_the_next_round() {
+        let (finished, calls) = run(GpVersion::V0_7_2, 100, &[report(1, &[], &[(1, 100)])], &[], sender);
+        assert_eq!(calls, [(1, 100, 1), (2, 500, 1)]);
+        assert_eq!(finished.used[&ServiceId(2)], ServiceUse { transfers: 1, gas: 60, ..Default::default() });
+    }
+
+    #[test]
+    fn gas_of_transfers_is_not_taken_from_reports() {
+        let reports = [report(1, &[], &[(1, 100)]), report(2, &[], &[(3, 300)])];
+        // 0.7.2: 40 are left for the second round, and with what the transfer brought 480 for the third.
+        let (_, calls) = run(GpVersion::V0_7_2, 100, &reports, &[], sender);
+        assert_eq!(calls, [(1, 100, 1), (2, 500, 1), (3, 300, 1)]);
+        // 0.8.0: 540 are left for the second round, of which the transfer takes 500; 480 are left for the third.
+        let (_, calls) = run(GpVersion::V0_8_0, 100, &reports, &[], sender);
+        assert_eq!(calls, [(1, 100, 1), (2, 500, 1), (3, 300, 1)]);
+        for version in [GpVersion::V0_7_2, GpVersion::V0_8_0] {
+            let reports_that_fit = |gas| {
+                let reports = [reports[0].clone(), report(2, &[], &[(3, gas)])];
+                run(version, 100, &reports, &[], sender).0.reports
+            };
+            assert_eq!([480, 481].map(reports_that_fit), [2, 1], "{version}");
+        }
+    }
+
+    #[test]
+    fn free_gas_counts_towards_the_limit_in_0_8_0_only() {
+        let reports = [report(1, &[], &[(3, 100)])];
+        let free = [(2, 50)];
+        let (_, calls) = run(GpVersion::V0_7_2, 100, &reports, &free, sender);
+        assert_eq!(calls, [(2, 50, 0), (3, 100, 1)]);
+        let (finished, calls) = run(GpVersion::V0_8_0, 149, &reports, &free, sender);
+        assert_eq!((calls, finished.reports), (vec![(2, 50, 0)], 0));
+        let (finished, _) = run(GpVersion::V0_8_0, 150, &reports, &free, sender);
+        assert_eq!(finished.reports, 1);
+    }
+
+    #[test]
+    fn free_services_run_once_and_in_0_7_0_only_with_reports() {
+        let (_, calls) = run(GpVersion::V0_7_2, 100, &[], &[(2, 50)], sender);
+        assert_eq!(calls, [(2, 50, 0)]);
+        let (_, calls) = run(GpVersion::V0_7_0, 100, &[], &[(2, 50)], sender);
+        assert_eq!(calls, []);
+        let (_, calls) = run(GpVersion::V0_7_0, 100, &[report(1, &[], &[(3, 9)])], &[(2, 50)], sender);
+        assert_eq!(calls, [(2, 50, 0), (3, 9, 1)]);
+    }
+
+    #[test]
+    fn on_transfer_comes_after_all_rounds() {
+        let reports = [report(1, &[], &[(1, 100)]), report(2, &[], &[(1, 100)])];
+        let (finished, calls) = run(GpVersion::V0_7_0, 160, &reports, &[], sender);
+        assert_eq!(calls, [(1, 100, 1), (1, 100, 1), (2, 1000, 2)]);
+        let received = finished.used[&ServiceId(2)];
+        assert_eq!(received, ServiceUse { on_transfer: Some((2, 60)), ..Default::default() });
+    }
+
+    #[test]
+    fn nothing_to_do_is_no_round() {
+        let (finished, calls) = run(GpVersion::V0_7_2, 99, &[report(1, &[], &[(1, 100)])], &[], sender);
+        assert_eq!((finished.reports, calls.len(), finished.used.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_report_without_digests_still_counts() {
+        let (finished, calls) = run(GpVersion::V0_7_2, 0, &[report(1, &[], &[])], &[], sender);
+        assert_eq!((finished.reports, calls.len()), (1, 0));
+    }
 }

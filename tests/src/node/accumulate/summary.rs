@@ -68,3 +68,36 @@ pub fn last_outputs(yields: impl IntoIterator<Item = (ServiceId, Hash)>) -> Vec<
     outputs.sort_unstable();
     outputs.into_iter().map(|(service, hash)| LastOutput { service, hash }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::testing::hash;
+
+    #[test]
+    fn the_root_of_nothing_is_zero_and_of_one_its_hash() {
+        assert_eq!(accumulate_root(&[]), Hash::default());
+        let one = last_outputs([(ServiceId(1), hash(7))]);
+        let leaf = [&[1, 0, 0, 0][..], &[7; 32]].concat();
+        assert_eq!(accumulate_root(&one), keccak(&[&leaf]));
+    }
+
+    #[test]
+    fn three_leaves_split_two_and_one() {
+        let outputs = last_outputs([(ServiceId(2), hash(1)), (ServiceId(1), hash(9)), (ServiceId(1), hash(3))]);
+        let leaf = |service: u8, byte| [&[service, 0, 0, 0][..], &[byte; 32]].concat();
+        let pair = keccak(&[b"node", &leaf(1, 3), &leaf(1, 9)]);
+        assert_eq!(accumulate_root(&outputs), keccak(&[b"node", &pair.0, &leaf(2, 1)]));
+    }
+
+    #[test]
+    fn what_counts_depends_on_the_version() {
+        let only_received = ServiceUse { transfers: 1, ..Default::default() };
+        let only_gas = ServiceUse { gas: 1, ..Default::default() };
+        let only_digests = ServiceUse { digests: 1, ..Default::default() };
+        let counted = |rule| [only_digests, only_gas, only_received].map(|used| used.is_counted(rule));
+        assert_eq!(counted(Counted::Digests), [true, false, false]);
+        assert_eq!(counted(Counted::DigestsOrGas), [true, true, false]);
+        assert_eq!(counted(Counted::DigestsTransfersOrGas), [true, true, true]);
+    }
+}
