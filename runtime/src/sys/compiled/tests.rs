@@ -2,7 +2,7 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm, x64};
 use tvm_abi::Stub;
 use tvm_isa::GuestAddr;
 
-use super::super::stub_address;
+use super::super::enter::stub_address;
 use super::*;
 use crate::memory::{Access, GuestMemory, MappedMemory};
 

@@ -7,8 +7,9 @@ use tvm_abi::{Leave, Stub, TextOffset};
 
 use super::*;
 use crate::memory::{Access, GuestMemory, MappedMemory};
+use crate::sys::compiled::CompiledCode;
 use crate::sys::compiled::tests::{call, code, load, mapped, memory, run, store};
-use crate::sys::{CompiledCode, HostReply, Image, Segment, child};
+use crate::sys::{HostReply, Image, Segment, child};
 
 /// Loads φ4 from φ7, having set every other register to a known value.
 fn loading() -> CompiledCode {
