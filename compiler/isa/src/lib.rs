@@ -2,7 +2,8 @@
 //! Gray Paper version.
 //!
 //! Nothing here runs or translates code. Any bytes whatever either parse or give an error that says what is wrong;
-//! every function takes time linear in what it is given, most of them constant time.
+//! every function takes time linear in what it is given, most of them constant time, but for the reference that tests
+//! hold the gas model against.
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ pub mod layout;
 mod opcode;
 mod program;
 mod units;
+mod validate;
 mod version;
 
 pub use blocks::{BlockStarts, Mark, Marks};
@@ -23,4 +25,5 @@ pub use instruction::{Format, Instruction};
 pub use opcode::{NUMBERS_0_7, NUMBERS_0_8, OPERATIONS, Op, OpcodeNumbers, Operation};
 pub use program::{JumpTable, MAX_SKIP, Program, ProgramError};
 pub use units::{Gas, GuestAddr, Pc, Reg};
+pub use validate::ValidationError;
 pub use version::{BranchRule, GasModel, GpVersion, Rules, UnknownVersion, Validation};

@@ -3,7 +3,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | [`cost_table`] | GP 0.8.0, A.10: latency, decode slots, units and registers of each operation |
-//! | [`reference`] | GP 0.8.0, A.9, equation by equation; slow, made to be compared with the text |
+//! | [`mod@reference`] | GP 0.8.0, A.9, equation by equation; slow, made to be compared with the text |
 //! | `pipeline` | the same costs, fast: what compiler and interpreter use |
 //! | `in_order` | … for blocks in which nobody gives way to a later instruction: no simulation at all |
 //! | `simulation` | … for the others: the simulation by events instead of cycles |

@@ -6,10 +6,10 @@
 //! | here | Gray Paper | |
 //! | --- | --- | --- |
 //! | [`block_cost`] | ϱ^Δ | cycles of the whole simulation, less three, at least one |
-//! | [`simulate`] | 𝔛 | takes the first action that applies, until none does |
-//! | [`decode`] | 𝔛′ | by way of [`decode_move`] (𝔛^mov) or [`decode_other`] (𝔛^dec) |
-//! | [`start`] | 𝔛″ | starts the entry that [`next_ready`] (𝔖) names |
-//! | [`tick`] | 𝔛‴ | ends the cycle |
+//! | `simulate` | 𝔛 | takes the first action that applies, until none does |
+//! | `decode` | 𝔛′ | by way of `decode_move` (𝔛^mov) or `decode_other` (𝔛^dec) |
+//! | `start` | 𝔛″ | starts the entry that `next_ready` (𝔖) names |
+//! | `tick` | 𝔛‴ | ends the cycle |
 
 use super::branch_latency;
 use super::cost_table::{Cost, Latency, MACHINE_UNITS, Registers, Units};
