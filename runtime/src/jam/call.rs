@@ -1,6 +1,6 @@
 //! One host call in progress: what a host function sees of the guest, and how it ends.
 
-use tvm_isa::{Gas, Pc, Reg};
+use tvm_isa::{Gas, Reg};
 
 use super::observer::MemoryAccess;
 use super::results::NONE;
@@ -70,11 +70,6 @@ impl<'a> Call<'a> {
     /// All registers.
     pub(crate) fn regs(&self) -> &[u64; Reg::COUNT] {
         self.guest.regs
-    }
-
-    /// Where the `ecalli` is.
-    pub(crate) fn pc(&self) -> Pc {
-        self.guest.pc
     }
 
     /// Remaining gas.

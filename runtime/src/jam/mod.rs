@@ -16,10 +16,12 @@ mod refine;
 pub mod results;
 pub mod state;
 pub mod table;
+pub mod trace;
 pub mod types;
 pub mod version;
 
 pub use dispatch::MAX_LOG_BYTES;
+pub use refine::{MAX_INNER_PAGES, MAX_PROGRAM_BYTES};
 pub use invocation::{
     AccumulateInput, Accumulated, Authorized, Chain, InvocationEnd, IsAuthorizedInput, OnTransferInput, RefineInput,
     Refined, Transferred, accumulate, is_authorized, on_transfer, refine,

@@ -80,7 +80,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// The next `N` bytes.
-    #[expect(missing_docs, clippy::missing_errors_doc, reason = "see above")]
+    #[expect(clippy::missing_errors_doc, reason = "as `bytes`")]
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         Ok(self.bytes(N as u64)?.try_into().unwrap_or([0; N]))
     }

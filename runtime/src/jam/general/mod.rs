@@ -8,7 +8,7 @@ mod info;
 mod lookup;
 mod storage;
 
-pub(crate) use fetch::{FetchSource, fetch};
+pub(crate) use fetch::fetch;
 pub(crate) use fetch_inputs::InputsSource;
 pub(crate) use fetch_package::{PackageSource, RefineSource};
 pub(crate) use grow_heap::{GrowingHeap, grow_heap};

@@ -10,6 +10,7 @@ mod policy;
 pub(crate) use export::Exports;
 pub(crate) use historical_lookup::available_preimage;
 pub(crate) use machines::Machines;
+pub use machines::{MAX_INNER_PAGES, MAX_PROGRAM_BYTES};
 
 use super::call::{Call, Stop};
 use super::dispatch::{Host, not_served};
