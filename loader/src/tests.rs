@@ -273,7 +273,8 @@ fn assert_facts(object: &[u8], sections: &Sections) {
         assert!(range.start <= range.end && range.end <= object.len(), "{sections:?}");
     }
     assert_eq!((stubs.start, stubs.len(), text.start), (2048, 8 * Stub::ALL.len(), 4096));
-    let page = |range: &Range<usize>| range.is_empty() || range.start % 4096 == 0 && range.len() % 4096 == 0;
+    let page =
+        |range: &Range<usize>| range.is_empty() || range.start.is_multiple_of(4096) && range.len().is_multiple_of(4096);
     assert!([jump_table, ro_image, rw_image].into_iter().all(page), "{sections:?}");
     assert!(ro_image.len() <= 4096 << 20 && PcMap::parse(&object[pc_map.clone()]).is_some());
 }
@@ -351,5 +352,4 @@ fn headers_of_other_files_are_refused() {
         object[at] = value;
         assert!(load(&object).unwrap_err().is_object_fault(), "byte {at}");
     }
-    assert!(headers_at(&good()) % 8 == 0);
 }

@@ -158,8 +158,3 @@ fn header(name: usize, offset: usize, section: &Section) -> Vec<u8> {
     out.extend([0; 8]);
     out
 }
-
-/// Where the section headers start.
-pub fn headers_at(object: &[u8]) -> usize {
-    u64::from_le_bytes(object[40..48].try_into().unwrap()) as usize
-}

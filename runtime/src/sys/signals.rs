@@ -83,10 +83,10 @@ unsafe extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut
     // SAFETY: errno always has a place, and the kernel passes valid information and context.
     unsafe {
         let errno = *libc::__errno_location();
-        if let Some(previous) = PREVIOUS.get() {
-            if !leave_guest(previous.gs_base, signal, &*info, &mut *context.cast()) {
-                pass_on(previous, signal, info, context);
-            }
+        if let Some(previous) = PREVIOUS.get()
+            && !leave_guest(previous.gs_base, signal, &*info, &mut *context.cast())
+        {
+            pass_on(previous, signal, info, context);
         }
         *libc::__errno_location() = errno;
     }

@@ -90,8 +90,8 @@ fn registers_and_gas_pass_in_and_out() {
 }
 
 #[test]
+#[expect(clippy::useless_conversion, reason = "in code that dynasm! makes")]
 fn each_register_is_where_the_abi_says() {
-    // mov [..], reg for each register number, in the order of the guest's registers.
     let code = code(|ops| {
         for (index, reg) in tvm_abi::registers::GUEST.into_iter().enumerate() {
             dynasm!(ops ; .arch x64 ; mov Rq(reg as u8), DWORD index as i32);
