@@ -1,14 +1,17 @@
 //! Small states and reports for unit tests, and services that need no code.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use tvm_isa::Gas;
+use tvm_runtime::Error;
 use tvm_runtime::jam::state::{AccountChange, AccountChanges, AccountDelta, Accounts};
 use tvm_runtime::jam::types::{
     AUTHORIZER_QUEUE_LEN, DeferredTransfer, Hash, Privileges, ServiceAccount, ServiceId, TimeSlot,
 };
+use tvm_runtime::jam::{Accumulated, InvocationEnd, Transferred};
 
-use crate::node::accumulate::{Invocation, Invoke, InvokeError, Outcome, PartialState};
+use crate::node::accumulate::{Invocation, Invoke, PartialState};
 use crate::node::codec::Natural;
 use crate::node::model::{PackageSpec, RefineContext, RefineLoad, SegmentRoot, WorkDigest, WorkReport};
 use crate::node::spec::{Spec, TINY};
@@ -77,24 +80,25 @@ pub fn state(services: &[u32], spec: &Spec) -> PartialState {
         state,
         staging: Arc::from([0]),
         queues: vec![Arc::new([Hash::default(); AUTHORIZER_QUEUE_LEN]); spec.cores.into()],
-        privileges: Privileges { assigners: vec![ServiceId(0); spec.cores.into()], ..Privileges::default() },
+        privileges: Arc::new(Privileges { assigners: vec![ServiceId(0); spec.cores.into()], ..Privileges::default() }),
     }
 }
 
 /// An outcome in which `service` changed nothing and used this gas.
-pub fn outcome(state: &PartialState, service: u32, gas_used: u64) -> Outcome {
+pub fn outcome(state: &PartialState, service: u32, gas_used: u64) -> Accumulated {
     let service = ServiceId(service);
     let account = state.accounts(&TINY).account(service).expect("a readable state");
     let delta = account.map(|account| (service, AccountChange::Changed(AccountDelta::unchanged(account))));
-    Outcome {
+    Accumulated {
+        end: InvocationEnd::Halt,
+        gas_used: Gas(gas_used),
         accounts: AccountChanges(delta.into_iter().collect()),
-        staging: state.staging.clone(),
-        queues: state.queues.clone(),
-        privileges: state.privileges.clone(),
+        privileges: None,
+        staging: None,
+        queues: BTreeMap::new(),
         transfers: Vec::new(),
         yielded: None,
-        provisions: Vec::new(),
-        gas_used: Gas(gas_used),
+        provisions: BTreeMap::new(),
     }
 }
 
@@ -126,21 +130,17 @@ impl<F> Scripted<F> {
     }
 }
 
-impl<F: Fn(&Invocation<'_>) -> Outcome + Sync> Invoke for Scripted<F> {
-    fn accumulate(&self, invocation: Invocation<'_>) -> Result<Outcome, InvokeError> {
+impl<F: Fn(&Invocation<'_>) -> Accumulated + Sync> Invoke for Scripted<F> {
+    fn accumulate(&self, invocation: &Invocation<'_>) -> Result<Accumulated, Error> {
         let call = (invocation.service.0, invocation.gas.0, invocation.inputs.len());
-        self.calls.lock().map_err(|_| "a script panicked")?.push(call);
-        Ok((self.script)(&invocation))
+        self.calls.lock().expect("no panic in a script").push(call);
+        Ok((self.script)(invocation))
     }
 
-    fn on_transfer(
-        &self,
-        invocation: Invocation<'_>,
-        transfers: &[DeferredTransfer],
-    ) -> Result<(AccountChanges, Gas), InvokeError> {
+    fn on_transfer(&self, invocation: &Invocation<'_>, transfers: &[DeferredTransfer]) -> Result<Transferred, Error> {
         let call = (invocation.service.0, invocation.gas.0, transfers.len());
-        self.calls.lock().map_err(|_| "a script panicked")?.push(call);
-        let outcome = (self.script)(&invocation);
-        Ok((outcome.accounts, outcome.gas_used))
+        self.calls.lock().expect("no panic in a script").push(call);
+        let Accumulated { end, gas_used, accounts, .. } = (self.script)(invocation);
+        Ok(Transferred { end, gas_used, accounts })
     }
 }

@@ -32,7 +32,7 @@ pub struct AccumulationInputs<'a> {
 
 /// The result of accumulating a block.
 #[derive(Debug)]
-pub struct Accumulated {
+pub struct AccumulatedBlock {
     /// The state after.
     pub state: PartialState,
     /// The queues after.
@@ -53,11 +53,11 @@ pub fn accumulate(
     threads: usize,
     constants: &ChainConstants,
     spec: &Spec,
-) -> Result<Accumulated, AccumulateError> {
+) -> Result<AccumulatedBlock, AccumulateError> {
     let AccumulationInputs { state, queues, available, slot, previous_slot, entropy } = inputs;
     let rules = OuterRules::of(spec.format.version);
     let ordered = queues.order(available, slot);
-    let runner = Runner { invoke, threads, rules, spec, slot, entropy };
+    let runner = Runner { invoke, threads, rules, spec, constants, slot, entropy };
     let gas = gas_limit(state, constants);
     let finished = runner.run(gas, &ordered.accumulatable, state.clone())?;
 
@@ -70,7 +70,7 @@ pub fn accumulate(
         }
     }
     used.retain(|_, used| used.is_counted(rules.counted) || used.on_transfer.is_some());
-    Ok(Accumulated { state, queues, outputs: last_outputs(yields), used })
+    Ok(AccumulatedBlock { state, queues, outputs: last_outputs(yields), used })
 }
 
 /// The gas all services of a block may use together (GP 12.2, g).

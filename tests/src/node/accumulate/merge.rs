@@ -1,16 +1,18 @@
 //! Putting together what the services of a round changed (GP 12.2, eq:accpar).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use tvm_runtime::jam::Accumulated;
 use tvm_runtime::jam::state::{AccountChange, AccountChanges};
 use tvm_runtime::jam::types::{Privileges, ServiceId, TimeSlot};
 
-use crate::node::accumulate::{AccumulateError, Outcome, PartialState, PrivilegeMerge};
+use crate::node::accumulate::{AccumulateError, PartialState, PrivilegeMerge};
 use crate::node::preimages::provide;
 use crate::node::spec::Spec;
 
 /// The outcomes of a round, ascending by service.
-pub type Outcomes = [(ServiceId, Outcome)];
+pub type Outcomes = [(ServiceId, Accumulated)];
 
 /// The state after a round.
 ///
@@ -25,25 +27,25 @@ pub fn merge(
 ) -> Result<PartialState, AccumulateError> {
     let mut after = before.clone();
     merge_accounts(&mut after, outcomes, spec)?;
-    for (service, blob) in outcomes.iter().flat_map(|(_, outcome)| &outcome.provisions) {
+    for ((service, _), blob) in outcomes.iter().flat_map(|(_, outcome)| &outcome.provisions) {
         provide(&mut after.state, *service, blob, slot, spec)?;
     }
 
     let of = |service: ServiceId| find(outcomes, service);
     let owners = &before.privileges;
-    after.privileges = merge_privileges(owners, outcomes, rule);
-    if let Some(outcome) = of(owners.delegator) {
-        after.staging = outcome.staging.clone();
+    after.privileges = Arc::new(merge_privileges(owners, outcomes, rule));
+    if let Some(staging) = of(owners.delegator).and_then(|outcome| outcome.staging.as_ref()) {
+        after.staging = staging.clone();
     }
-    for (core, assigner) in owners.assigners.iter().enumerate() {
-        if let Some(outcome) = of(*assigner) {
-            after.queues[core] = outcome.queues[core].clone();
+    for (core, assigner) in (0..).zip(&owners.assigners) {
+        if let Some(queue) = of(*assigner).and_then(|outcome| outcome.queues.get(&core)) {
+            after.queues[usize::from(core)] = queue.clone();
         }
     }
     Ok(after)
 }
 
-fn find(outcomes: &Outcomes, service: ServiceId) -> Option<&Outcome> {
+fn find(outcomes: &Outcomes, service: ServiceId) -> Option<&Accumulated> {
     let at = outcomes.binary_search_by_key(&service, |(service, _)| *service).ok()?;
     Some(&outcomes[at].1)
 }
@@ -70,7 +72,8 @@ fn merge_accounts(after: &mut PartialState, outcomes: &Outcomes, spec: &Spec) ->
 }
 
 fn merge_privileges(owners: &Privileges, outcomes: &Outcomes, rule: PrivilegeMerge) -> Privileges {
-    let of = |service: ServiceId| find(outcomes, service).map_or(owners, |outcome| &outcome.privileges);
+    let changed_by = |service| find(outcomes, service).and_then(|outcome| outcome.privileges.as_deref());
+    let of = |service: ServiceId| changed_by(service).unwrap_or(owners);
     let by_manager = of(owners.manager);
     // (GP: R) The manager's change, or else that of the service the privilege belongs to.
     let changed = |old: ServiceId, managed: ServiceId, owned: ServiceId| if managed == old { owned } else { managed };
@@ -104,8 +107,6 @@ fn merge_privileges(owners: &Privileges, outcomes: &Outcomes, rule: PrivilegeMer
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tvm_runtime::jam::state::AccountDelta;
     use tvm_runtime::jam::types::{Hash, ServiceAccount, Timeline};
 
@@ -121,34 +122,38 @@ mod tests {
 
     fn start() -> PartialState {
         let mut start = state(&[MANAGER, DELEGATOR, ASSIGNER, OTHER], &TINY);
-        start.privileges = Privileges {
+        start.privileges = Arc::new(Privileges {
             manager: ServiceId(MANAGER),
             assigners: vec![ServiceId(ASSIGNER), ServiceId(OTHER)],
             delegator: ServiceId(DELEGATOR),
             registrar: ServiceId(DELEGATOR),
             always_accumulate: Default::default(),
-        };
+        });
         start
     }
 
-    fn merged(outcomes: &[(u32, Outcome)], rule: PrivilegeMerge) -> PartialState {
+    fn merged(outcomes: &[(u32, Accumulated)], rule: PrivilegeMerge) -> PartialState {
         let outcomes: Vec<_> = outcomes.iter().map(|(id, outcome)| (ServiceId(*id), outcome.clone())).collect();
         merge(&start(), &outcomes, rule, TimeSlot(9), &TINY).expect("no errors")
     }
 
     /// An outcome that sets every privilege, the staging validators and the queues.
-    fn sets_all(service: u32, to: u32) -> (u32, Outcome) {
+    fn sets_all(service: u32, to: u32) -> (u32, Accumulated) {
         let mut outcome = outcome(&start(), service, 0);
-        outcome.privileges = Privileges {
+        outcome.privileges = Some(Arc::new(privileges(to)));
+        outcome.staging = Some(Arc::from([to as u8]));
+        outcome.queues = [0, 1].map(|core| (core, Arc::new([hash(to as u8); 80]))).into();
+        (service, outcome)
+    }
+
+    fn privileges(to: u32) -> Privileges {
+        Privileges {
             manager: ServiceId(to),
             assigners: vec![ServiceId(to); 2],
             delegator: ServiceId(to),
             registrar: ServiceId(to),
             always_accumulate: Default::default(),
-        };
-        outcome.staging = Arc::from([to as u8]);
-        outcome.queues = vec![Arc::new([hash(to as u8); 80]); 2];
-        (service, outcome)
+        }
     }
 
     #[test]
@@ -174,7 +179,7 @@ mod tests {
     #[test]
     fn in_0_7_0_who_the_manager_names_decides() {
         let mut named = sets_all(MANAGER, OTHER);
-        named.1.privileges.delegator = ServiceId(DELEGATOR);
+        named.1.privileges = Some(Arc::new(Privileges { delegator: ServiceId(DELEGATOR), ..privileges(OTHER) }));
         let outcomes = [named, sets_all(DELEGATOR, 80), sets_all(OTHER, 90)];
         let after = merged(&outcomes, PrivilegeMerge::NamedByManager);
         assert_eq!(after.privileges.assigners, [ServiceId(90); 2]);
@@ -218,7 +223,7 @@ mod tests {
         before.state.set_timeline(ServiceId(OTHER), key, Timeline::Requested);
         before.state.set_timeline(ServiceId(ASSIGNER), key, Timeline::Available(TimeSlot(1)));
         let mut providing = outcome(&before, MANAGER, 0);
-        providing.provisions = [OTHER, OTHER, ASSIGNER, DELEGATOR].map(|to| (ServiceId(to), blob.clone())).to_vec();
+        providing.provisions = [OTHER, ASSIGNER, DELEGATOR].map(|to| ((ServiceId(to), key.0), blob.clone())).into();
         let outcomes = [(ServiceId(MANAGER), providing)];
         let after = merge(&before, &outcomes, PrivilegeMerge::ManagerOrOwner, TimeSlot(9), &TINY).expect("no errors");
         let timeline = |service| after.state.timeline(ServiceId(service), &key.0, 4, &TINY).expect("readable");

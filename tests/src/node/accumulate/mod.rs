@@ -14,12 +14,14 @@ mod rules;
 mod run;
 mod summary;
 
-pub use block::{Accumulated, AccumulationInputs, accumulate};
-pub use invoke::{Invocation, Invoke, InvokeError, Outcome};
+pub use block::{AccumulatedBlock, AccumulationInputs, accumulate};
+pub use invoke::{Invocation, Invoke, Tvm};
 pub use partial::PartialState;
 pub use queue::{Ordered, Queues};
 pub use rules::{Counted, OuterRules, PrivilegeMerge, ReturnedGas, Transfers};
 pub use summary::{ServiceUse, accumulate_root};
+
+use tvm_runtime::jam::types::ServiceId;
 
 use crate::node::codec::CodecError;
 
@@ -31,8 +33,8 @@ pub enum AccumulateError {
     State(#[from] CodecError),
     /// TVM or the node's storage failed.
     #[error("service {0} could not be run")]
-    Invoke(tvm_runtime::jam::types::ServiceId, #[source] InvokeError),
+    Invoke(ServiceId, #[source] tvm_runtime::Error),
     /// Two services created the same account: the block is invalid.
     #[error("two services of a round created service {0}: the block is invalid")]
-    CreatedTwice(tvm_runtime::jam::types::ServiceId),
+    CreatedTwice(ServiceId),
 }

@@ -19,7 +19,7 @@ pub struct PartialState {
     /// Authorizers to come, for each core (GP: q).
     pub queues: Vec<AuthorizerQueue>,
     /// The privileged services (GP: m, a, v, r, z).
-    pub privileges: Privileges,
+    pub privileges: Arc<Privileges>,
 }
 
 impl PartialState {
@@ -35,7 +35,7 @@ impl PartialState {
             state: state.clone(),
             staging: staging.0.concat().into(),
             queues: queues.0.into_iter().map(Arc::new).collect(),
-            privileges: privileges.into(),
+            privileges: Arc::new(privileges.into()),
         })
     }
 
@@ -46,7 +46,7 @@ impl PartialState {
         state.set(Component::StagingValidators.key(), staging);
         let queues: AuthQueues = PerCore(queues.iter().map(|queue| **queue).collect());
         state.set_component(Component::AuthQueues, &queues);
-        state.set_component(Component::Privileges, &model::Privileges::new(privileges, spec));
+        state.set_component(Component::Privileges, &model::Privileges::new(&privileges, spec));
         state
     }
 
@@ -73,14 +73,14 @@ impl From<model::Privileges> for Privileges {
 impl model::Privileges {
     /// The privileges in the state's format.
     #[must_use]
-    pub fn new(privileges: Privileges, spec: &Spec) -> Self {
+    pub fn new(privileges: &Privileges, spec: &Spec) -> Self {
         let Privileges { manager, assigners, delegator, registrar, always_accumulate } = privileges;
         Self {
-            bless: manager,
-            assign: PerCore(assigners),
-            designate: delegator,
-            register: Registrar(spec.format.registrar.then_some(registrar)),
-            always_acc: always_accumulate.into_iter().map(|(id, gas)| AlwaysAccumulate { id, gas }).collect(),
+            bless: *manager,
+            assign: PerCore(assigners.clone()),
+            designate: *delegator,
+            register: Registrar(spec.format.registrar.then_some(*registrar)),
+            always_acc: always_accumulate.iter().map(|(id, gas)| AlwaysAccumulate { id: *id, gas: *gas }).collect(),
         }
     }
 }

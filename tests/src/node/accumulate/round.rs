@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use tvm_isa::Gas;
+use tvm_runtime::Error;
+use tvm_runtime::jam::Accumulated;
 use tvm_runtime::jam::types::{AccumulationInput, DeferredTransfer, Operand, ServiceId};
 
-use crate::node::accumulate::{AccumulateError, Invocation, InvokeError, Outcome};
+use crate::node::accumulate::{AccumulateError, Invocation};
 use crate::node::model::WorkReport;
 
 /// What a round has to do.
@@ -69,10 +71,10 @@ impl Work<'_> {
 pub fn run_all<T: Send>(
     services: &BTreeSet<ServiceId>,
     threads: usize,
-    run: impl Fn(ServiceId) -> Result<T, InvokeError> + Sync,
+    run: impl Fn(ServiceId) -> Result<T, Error> + Sync,
 ) -> Result<Vec<(ServiceId, T)>, AccumulateError> {
     let services: Vec<ServiceId> = services.iter().copied().collect();
-    let outcomes: Vec<Mutex<Option<Result<T, InvokeError>>>> = services.iter().map(|_| Mutex::new(None)).collect();
+    let outcomes: Vec<Mutex<Option<Result<T, Error>>>> = services.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(index) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|index| *index < services.len()) {
@@ -87,7 +89,7 @@ pub fn run_all<T: Send>(
         work();
     });
     let taken = outcomes.into_iter().map(|slot| slot.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner));
-    let not_run = || Err(InvokeError::from("the thread that should run it ended early"));
+    let not_run = || Err(Error::Internal("the thread that should run it ended early".to_owned()));
     let named = services.into_iter().zip(taken.map(|outcome| outcome.unwrap_or_else(not_run)));
     named
         .map(|(service, outcome)| Ok((service, outcome.map_err(|error| AccumulateError::Invoke(service, error))?)))
@@ -102,11 +104,11 @@ pub fn run_round(
     work: Work<'_>,
     threads: usize,
     base: &Invocation<'_>,
-    invoke: impl Fn(Invocation<'_>) -> Result<Outcome, InvokeError> + Sync,
-) -> Result<Vec<(ServiceId, Outcome)>, AccumulateError> {
+    invoke: impl Fn(&Invocation<'_>) -> Result<Accumulated, Error> + Sync,
+) -> Result<Vec<(ServiceId, Accumulated)>, AccumulateError> {
     run_all(&work.services(), threads, |service| {
         let (gas, inputs) = work.of(service);
-        invoke(Invocation { service, gas, inputs, ..base.clone() })
+        invoke(&Invocation { service, gas, inputs, ..base.clone() })
     })
 }
 
@@ -151,7 +153,8 @@ mod tests {
             let found = run_all(&services, threads, |service| Ok(service.0 * 2)).expect("no errors");
             assert_eq!(found, expected, "{threads} threads");
         }
-        let failing = |service: ServiceId| if service.0 % 10 == 7 { Err("broken disk".into()) } else { Ok(()) };
+        let failing =
+            |service: ServiceId| if service.0 % 10 == 7 { Err(Error::Host("broken disk".into())) } else { Ok(()) };
         let error = run_all(&services, 3, failing).expect_err("services 7, 17 and so on fail");
         assert!(matches!(error, AccumulateError::Invoke(ServiceId(7), _)), "{error}");
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use tvm_isa::Gas;
+use tvm_runtime::jam::constants::ChainConstants;
 use tvm_runtime::jam::types::{DeferredTransfer, Hash, ServiceId, TimeSlot};
 
 use crate::node::accumulate::merge::merge;
@@ -23,8 +24,10 @@ pub struct Runner<'a> {
     pub threads: usize,
     /// The version's rules.
     pub rules: &'a OuterRules,
-    /// The chain.
+    /// The chain's formats.
     pub spec: &'a Spec,
+    /// The chain's constants.
+    pub constants: &'a ChainConstants,
     /// The block's slot.
     pub slot: TimeSlot,
     /// The block's entropy.
@@ -84,14 +87,7 @@ impl Runner<'_> {
             return Ok(ControlFlow::Break(()));
         }
 
-        let base = Invocation {
-            state: &finished.state,
-            slot: self.slot,
-            entropy: self.entropy,
-            service: ServiceId(0),
-            gas: Gas(0),
-            inputs: Vec::new(),
-        };
+        let base = self.invocation(&finished.state);
         let outcomes = run_round(work, self.threads, &base, |invocation| self.invoke.accumulate(invocation))?;
         let state = merge(&finished.state, &outcomes, self.rules.privileges, self.slot, self.spec)?;
 
@@ -115,6 +111,12 @@ impl Runner<'_> {
         finished.reports += fitting;
         finished.state = state;
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// An invocation without service, gas and inputs.
+    fn invocation<'s>(&'s self, state: &'s PartialState) -> Invocation<'s> {
+        let Self { spec, constants, slot, entropy, .. } = *self;
+        Invocation { spec, constants, state, slot, entropy, service: ServiceId(0), gas: Gas(0), inputs: Vec::new() }
     }
 
     /// How many of the waiting reports fit into the gas.
@@ -144,28 +146,21 @@ impl Runner<'_> {
         }
         // Primarily by source; the sort keeps the order of each source's own.
         to.values_mut().for_each(|received| received.sort_by_key(|transfer| transfer.source));
-        let base = Invocation {
-            state: &finished.state,
-            slot: self.slot,
-            entropy: self.entropy,
-            service: ServiceId(0),
-            gas: Gas(0),
-            inputs: Vec::new(),
-        };
+        let base = self.invocation(&finished.state);
         let receivers: BTreeSet<ServiceId> = to.keys().copied().collect();
         let outcomes = run_all(&receivers, self.threads, |service| {
             let received = &to[&service];
             let gas = Gas(transfer_gas(received));
-            self.invoke.on_transfer(Invocation { service, gas, ..base.clone() }, received)
+            self.invoke.on_transfer(&Invocation { service, gas, ..base.clone() }, received)
         })?;
         let spec = self.spec;
-        for (service, (changes, gas)) in outcomes {
-            if changes.0.is_empty() {
+        for (service, outcome) in outcomes {
+            if outcome.accounts.0.is_empty() {
                 continue; // no such account: the tokens are lost, and nothing is counted
             }
-            finished.state.state.apply(&changes, spec);
+            finished.state.state.apply(&outcome.accounts, spec);
             let used = finished.used.entry(service).or_default();
-            used.on_transfer = Some((to[&service].len() as u64, gas.0));
+            used.on_transfer = Some((to[&service].len() as u64, outcome.gas_used.0));
         }
         Ok(())
     }
@@ -185,10 +180,13 @@ fn transfer_gas(transfers: &[DeferredTransfer]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tvm_isa::GpVersion;
+    use tvm_runtime::jam::Accumulated;
+    use tvm_runtime::jam::types::Privileges;
 
     use super::*;
-    use crate::node::accumulate::Outcome;
     use crate::node::spec::TINY;
     use crate::node::testing::{Scripted, outcome, report, state, transfer};
 
@@ -197,21 +195,29 @@ mod tests {
         gas: u64,
         reports: &[WorkReport],
         free: &[(u32, u64)],
-        script: impl Fn(&Invocation<'_>) -> Outcome + Sync,
+        script: impl Fn(&Invocation<'_>) -> Accumulated + Sync,
     ) -> (Finished, Vec<(u32, u64, usize)>) {
         let mut start = state(&[1, 2, 3], &TINY);
-        start.privileges.always_accumulate = free.iter().map(|(id, gas)| (ServiceId(*id), Gas(*gas))).collect();
+        let always_accumulate = free.iter().map(|(id, gas)| (ServiceId(*id), Gas(*gas))).collect();
+        start.privileges = Arc::new(Privileges { always_accumulate, ..(*start.privileges).clone() });
         let invoke = Scripted::new(script);
         let rules = OuterRules::of(version);
-        let runner =
-            Runner { invoke: &invoke, threads: 1, rules, spec: &TINY, slot: TimeSlot(7), entropy: Hash::default() };
+        let runner = Runner {
+            invoke: &invoke,
+            threads: 1,
+            rules,
+            spec: &TINY,
+            constants: &ChainConstants::tiny(),
+            slot: TimeSlot(7),
+            entropy: Hash::default(),
+        };
         let finished = runner.run(Gas(gas), reports, start).expect("no errors");
         let calls = invoke.calls();
         (finished, calls)
     }
 
     /// Every service uses 60 gas; service 1 sends service 2 a transfer with 500 gas when it has a digest.
-    fn sender(invocation: &Invocation<'_>) -> Outcome {
+    fn sender(invocation: &Invocation<'_>) -> Accumulated {
         let mut outcome = outcome(invocation.state, invocation.service.0, 60);
         if invocation.service == ServiceId(1) {
             outcome.transfers.push(transfer(1, 2, 500));

@@ -14,7 +14,7 @@ use super::compare::compare_states;
 use super::{NodeEngine, run_case, vector_files};
 use crate::conformance::{Differences, Report};
 use crate::node::accumulate::{
-    AccumulationInputs, PartialState, Queues, ServiceUse, accumulate as run, accumulate_root,
+    AccumulatedBlock, AccumulationInputs, Invoke, PartialState, Queues, ServiceUse, accumulate as run, accumulate_root,
 };
 use crate::node::codec::{Codec, CodecError, PerSlotOfEpoch};
 use crate::node::model;
@@ -27,45 +27,61 @@ use crate::node::spec::{FULL, Spec, TINY};
 pub fn accumulate(directory: &Path, engines: &[NodeEngine]) -> anyhow::Result<Report> {
     let mut report = Report::default();
     for file in vector_files(directory, &["json", "bin"])? {
-        let (case, spec, constants) = read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let transition = read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-        let name = format!("{}/{stem}", spec.name);
-        run_case(&mut report, &name, engines, |engine| check(&case, spec, &constants, engine));
+        let name = format!("{}/{stem}", transition.spec.name);
+        run_case(&mut report, &name, engines, |engine| transition.check(engine));
     }
     Ok(report)
 }
 
-fn read(file: &Path) -> anyhow::Result<(TestCase, &'static Spec, ChainConstants)> {
-    let bytes = std::fs::read(file)?;
-    if file.extension().is_some_and(|ending| ending == "json") {
-        return Ok((TestCase::from_json(&serde_json::from_slice(&bytes)?)?, &TINY, ChainConstants::tiny()));
-    }
-    Ok((TestCase::from_bytes(&bytes, &FULL)?, &FULL, ChainConstants::full()))
+/// A vector with the chain it is of.
+pub(super) struct Transition {
+    case: TestCase,
+    spec: &'static Spec,
+    constants: ChainConstants,
 }
 
-fn check(case: &TestCase, spec: &Spec, constants: &ChainConstants, engine: &NodeEngine) -> anyhow::Result<Differences> {
-    let TestCase { input, pre_state, output, post_state } = case;
-    let state = partial_state(pre_state, spec)?;
-    let queues = Queues { ready: pre_state.ready_queue.0.clone(), accumulated: pre_state.accumulated.0.clone() };
-    let inputs = AccumulationInputs {
-        state: &state,
-        queues: &queues,
-        available: &input.reports,
-        slot: input.slot,
-        previous_slot: pre_state.slot,
-        entropy: pre_state.entropy,
-    };
-    let found = run(inputs, engine.invoke.as_ref(), engine.threads, constants, spec)?;
+/// Reads a vector.
+pub(super) fn read(file: &Path) -> anyhow::Result<Transition> {
+    let bytes = std::fs::read(file)?;
+    if file.extension().is_some_and(|ending| ending == "json") {
+        let case = TestCase::from_json(&serde_json::from_slice(&bytes)?)?;
+        return Ok(Transition { case, spec: &TINY, constants: ChainConstants::tiny() });
+    }
+    Ok(Transition { case: TestCase::from_bytes(&bytes, &FULL)?, spec: &FULL, constants: ChainConstants::full() })
+}
 
-    let mut differences = Differences::default();
-    compare_states(&post_state.dictionary(spec)?, &found.state.state, spec, &mut differences);
-    differences.expect("ready queue", &post_state.ready_queue, &PerSlotOfEpoch(found.queues.ready));
-    differences.expect("accumulated", &post_state.accumulated, &PerSlotOfEpoch(found.queues.accumulated));
-    let privileges = model::Privileges::new(found.state.privileges, spec);
-    differences.expect("privileges", &post_state.privileges, &privileges);
-    differences.expect("statistics", counts(post_state), used(&found.used));
-    differences.expect("output", output, &Output::Ok(accumulate_root(&found.outputs)));
-    Ok(differences)
+impl Transition {
+    /// Accumulates the vector's reports.
+    pub(super) fn run(&self, invoke: &dyn Invoke, threads: usize) -> anyhow::Result<AccumulatedBlock> {
+        let Self { case: TestCase { input, pre_state, .. }, spec, constants } = self;
+        let state = partial_state(pre_state, spec)?;
+        let queues = Queues { ready: pre_state.ready_queue.0.clone(), accumulated: pre_state.accumulated.0.clone() };
+        let inputs = AccumulationInputs {
+            state: &state,
+            queues: &queues,
+            available: &input.reports,
+            slot: input.slot,
+            previous_slot: pre_state.slot,
+            entropy: pre_state.entropy,
+        };
+        Ok(run(inputs, invoke, threads, constants, spec)?)
+    }
+
+    fn check(&self, engine: &NodeEngine) -> anyhow::Result<Differences> {
+        let Self { case: TestCase { output, post_state, .. }, spec, .. } = self;
+        let found = self.run(&engine.tvm, engine.threads)?;
+        let mut differences = Differences::default();
+        compare_states(&post_state.dictionary(spec)?, &found.state.state, spec, &mut differences);
+        differences.expect("ready queue", &post_state.ready_queue, &PerSlotOfEpoch(found.queues.ready));
+        differences.expect("accumulated", &post_state.accumulated, &PerSlotOfEpoch(found.queues.accumulated));
+        let privileges = model::Privileges::new(&found.state.privileges, spec);
+        differences.expect("privileges", &post_state.privileges, &privileges);
+        differences.expect("statistics", counts(post_state), used(&found.used));
+        differences.expect("output", output, &Output::Ok(accumulate_root(&found.outputs)));
+        Ok(differences)
+    }
 }
 
 /// The vectors leave authorizer queues and staging validators out: no service they run may touch them.
@@ -76,7 +92,7 @@ fn partial_state(state: &State, spec: &Spec) -> Result<PartialState, CodecError>
         state: state.dictionary(spec)?,
         staging: vec![0; validators].into(),
         queues: vec![queue; spec.cores.into()],
-        privileges: state.privileges.clone().into(),
+        privileges: Arc::new(state.privileges.clone().into()),
     })
 }
 

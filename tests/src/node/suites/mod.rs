@@ -3,6 +3,8 @@
 mod accumulate;
 mod accumulate_case;
 mod compare;
+mod ecalli;
+mod log;
 mod preimages;
 mod traces;
 
@@ -10,19 +12,21 @@ use std::path::{Path, PathBuf};
 
 pub use accumulate::accumulate;
 use anyhow::ensure;
+pub use ecalli::ecalli;
 pub use preimages::preimages;
 pub use traces::traces;
 
 use crate::conformance::{Differences, Failure, Report};
-use crate::node::accumulate::Invoke;
+use crate::node::accumulate::Tvm;
 use crate::node::traces::sorted_entries;
 
 /// One of the ways that services are run.
+#[derive(Clone, Debug)]
 pub struct NodeEngine {
     /// The engine's name, as the command line takes it.
     pub name: &'static str,
     /// Runs services.
-    pub invoke: Box<dyn Invoke>,
+    pub tvm: Tvm,
     /// Threads for services that run in the same round.
     pub threads: usize,
 }

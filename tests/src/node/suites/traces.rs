@@ -10,9 +10,9 @@ use tvm_runtime::jam::types::ServiceId;
 use super::compare::compare_states;
 use super::{NodeEngine, run_case};
 use crate::conformance::{Differences, Report};
-use crate::node::accumulate::ServiceUse;
+use crate::node::accumulate::{Invoke, ServiceUse};
 use crate::node::codec::Codec;
-use crate::node::import::Importer;
+use crate::node::import::{Imported, Importer};
 use crate::node::model::{Block, Entropy, Statistics};
 use crate::node::spec::Spec;
 use crate::node::state::{Component, Dictionary};
@@ -35,9 +35,7 @@ pub fn traces(path: &Path, engines: &[NodeEngine]) -> anyhow::Result<Report> {
                 rejected += 1;
                 continue;
             }
-            let spec = spec_of(&step.pre)?;
-            let name = format!("{set}/{}", step.name);
-            run_case(&mut report, &name, engines, |engine| check(&step, spec, engine));
+            run_case(&mut report, &format!("{set}/{}", step.name), engines, |engine| check(&step, engine));
         }
         Ok(())
     })?;
@@ -48,14 +46,19 @@ pub fn traces(path: &Path, engines: &[NodeEngine]) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-fn check(step: &Step, spec: &Spec, engine: &NodeEngine) -> anyhow::Result<Differences> {
+/// The state after the step's block.
+pub(super) fn import(step: &Step, invoke: &dyn Invoke, threads: usize) -> anyhow::Result<Imported> {
+    let spec = spec_of(&step.pre)?;
     let block = Block::from_bytes(&step.block, spec)?;
     // The entropy of the block follows from its header's signature, which takes a VRF to tell.
     let entropy: Entropy = step.post.component(Component::Entropy, spec)?;
-    let constants = ChainConstants::tiny();
-    let importer = Importer { invoke: engine.invoke.as_ref(), threads: engine.threads, constants: &constants, spec };
-    let found = importer.import(&step.pre, &block, entropy[0])?;
+    let importer = Importer { invoke, threads, constants: &ChainConstants::tiny(), spec };
+    Ok(importer.import(&step.pre, &block, entropy[0])?)
+}
 
+fn check(step: &Step, engine: &NodeEngine) -> anyhow::Result<Differences> {
+    let spec = spec_of(&step.pre)?;
+    let found = import(step, &engine.tvm, engine.threads)?;
     let mut differences = Differences::default();
     compare_states(&step.post, &found.state, spec, &mut differences);
     differences.expect("service statistics", expected_use(&step.post, spec)?, counted(&found.used));
