@@ -125,6 +125,12 @@ impl GuestMemory {
         }
     }
 
+    /// Runs of adjacent pages with the same right other than [`Access::None`], as (first page, count, right).
+    #[must_use]
+    pub fn page_runs(&self) -> Vec<(u32, u32, Access)> {
+        self.table().runs()
+    }
+
     fn table(&self) -> &PageAccess {
         match self {
             Self::Mapped(memory) => memory.table(),

@@ -1,0 +1,86 @@
+//! A loaded object together with the right to run it.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use tvm_abi::{CpuFeatures, Leave, Note, PcMap, Site, TextOffset};
+use tvm_loader::{FileSpan, LoadError, Loaded, StubAddresses};
+
+use super::compiled::CompiledCode;
+use super::enter::stub_address;
+use crate::error::Error;
+
+/// Compiled code of one program, mapped and linked with this runtime's stubs.
+#[derive(Clone, Debug)]
+pub(crate) struct NativeModule {
+    loaded: Arc<Loaded>,
+    code: CompiledCode,
+}
+
+impl NativeModule {
+    /// Loads an object from a file of the cache.
+    pub(crate) fn from_file(file: File, object_len: u64, cpu: CpuFeatures) -> Result<Self, Error> {
+        Self::new(Loaded::from_file(file, object_len, &stubs(), cpu))
+    }
+
+    /// Loads an object that this process's compiler just made.
+    pub(crate) fn from_bytes(object: &[u8], cpu: CpuFeatures) -> Result<Self, Error> {
+        Self::new(Loaded::from_bytes(object, &stubs(), cpu))
+    }
+
+    fn new(loaded: Result<Loaded, LoadError>) -> Result<Self, Error> {
+        let loaded = Arc::new(loaded?);
+        let owner: Arc<dyn std::any::Any + Send + Sync> = loaded.clone();
+        // SAFETY: objects come from this process's compiler or from the cache, which is ours, keyed by the compiler's
+        // identity and checked by digest (see tvm_cache); `loaded` keeps them mapped.
+        let code = unsafe { CompiledCode::new(loaded.text_range(), owner)? };
+        Ok(Self { loaded, code })
+    }
+
+    pub(crate) fn code(&self) -> &CompiledCode {
+        &self.code
+    }
+
+    pub(crate) fn note(&self) -> &Note {
+        self.loaded.note()
+    }
+
+    pub(crate) fn pc_map(&self) -> PcMap<'_> {
+        self.loaded.pc_map()
+    }
+
+    pub(crate) fn program_blob(&self) -> &[u8] {
+        self.loaded.program_blob()
+    }
+
+    pub(crate) fn jump_table(&self) -> FileSpan {
+        self.loaded.jump_table()
+    }
+
+    pub(crate) fn ro_image(&self) -> FileSpan {
+        self.loaded.ro_image()
+    }
+
+    pub(crate) fn rw_image(&self) -> FileSpan {
+        self.loaded.rw_image()
+    }
+
+    pub(crate) fn file(&self) -> Arc<File> {
+        Arc::clone(self.loaded.file())
+    }
+
+    /// The guest instruction that compiled code was left at, given the native address that it left behind.
+    pub(crate) fn site(&self, map: &PcMap<'_>, leave: Leave, address: u64) -> Option<Site> {
+        let offset = address.checked_sub(self.loaded.text_range().start as u64)?;
+        let offset = match leave {
+            Leave::Fault => offset,
+            // The map knows calls by their last byte.
+            Leave::OutOfGas | Leave::Interpret | Leave::HostCall => offset.checked_sub(1)?,
+        };
+        map.site(TextOffset(u32::try_from(offset).ok()?))
+    }
+}
+
+fn stubs() -> StubAddresses {
+    StubAddresses::new(stub_address)
+}
