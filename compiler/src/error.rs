@@ -12,6 +12,9 @@ pub enum CompileError {
     /// The program blob does not parse.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// The version's validation refuses the program.
+    #[error(transparent)]
+    Invalid(#[from] tvm_isa::ValidationError),
     /// The code is longer than the compiler takes.
     #[error("code of {found} bytes, the compiler takes at most {limit}: run it with the interpreter")]
     CodeTooLong {
@@ -35,6 +38,6 @@ impl CompileError {
     /// Whether the program itself is at fault: no engine may run it.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
-        matches!(self, Self::Container(_) | Self::Program(_))
+        matches!(self, Self::Container(_) | Self::Program(_) | Self::Invalid(_))
     }
 }

@@ -38,6 +38,7 @@ pub fn compile(code: &[u8], code_hash: [u8; 32], options: CompileOptions) -> Res
     let rules = version.rules();
     let parts = split(code, container)?;
     let program = Program::parse(parts.blob)?;
+    program.validate(rules)?;
     if program.code().len() > MAX_CODE_BYTES {
         return Err(CompileError::CodeTooLong { found: program.code().len(), limit: MAX_CODE_BYTES });
     }

@@ -6,6 +6,7 @@
 
 use dynasmrt::{DynamicLabel, DynasmLabelApi};
 use tvm_abi::{CpuFeatures, PcMapBuilder, Region, Site, Stub, TextOffset, context, sections};
+use tvm_isa::gas::{self, BlockCost};
 use tvm_isa::{BranchRule, Format, Gas, GasModel, Instruction, Op, Pc, Program, Rules};
 
 use crate::asm::{Assembler, emit, host};
@@ -39,6 +40,16 @@ pub fn translate(program: &Program<'_>, rules: &Rules, cpu: CpuFeatures) -> Resu
     translator.finish()
 }
 
+/// What was found out about a region while it was decoded.
+struct Collected {
+    /// Where the next region starts.
+    next: Pc,
+    /// Whether the region ends a basic block.
+    ends_block: bool,
+    /// What is charged where it starts, unless it is paid for already.
+    cost: Gas,
+}
+
 struct Translator<'p> {
     program: &'p Program<'p>,
     rules: &'p Rules,
@@ -50,6 +61,7 @@ struct Translator<'p> {
     map: PcMapBuilder,
     cold: Vec<ColdSite>,
     jump_slots: u32,
+    gas: BlockCost<'p>,
     /// The instructions of the region being emitted.
     region: Vec<Instruction>,
 }
@@ -71,6 +83,7 @@ impl<'p> Translator<'p> {
             map: PcMapBuilder::default(),
             cold: Vec::new(),
             jump_slots: jump_table_slots(program),
+            gas: BlockCost::new(program, rules),
             region: Vec::with_capacity(MAX_REGION_INSTRUCTIONS),
         }
     }
@@ -81,43 +94,47 @@ impl<'p> Translator<'p> {
         let mut pc = Pc(0);
         let mut paid = false;
         while pc.0 < self.program.code_len() {
-            let (next, ended_block) = self.collect_region(pc);
-            self.emit_region(pc, paid);
-            paid = self.rules.gas == GasModel::PipelineBlocks && !ended_block;
+            let Collected { next, ends_block, cost } = self.collect_region(pc);
+            self.emit_region(pc, if paid { Gas(0) } else { cost });
+            paid = self.rules.gas == GasModel::PipelineBlocks && !ends_block;
             pc = next;
             if self.asm.here().0 as usize > MAX_TEXT_BYTES {
                 return Err(CompileError::TextTooLarge);
             }
         }
         // Code that runs off its end traps there.
-        self.region.clear();
-        self.region.push(Instruction::decode(self.program, self.rules, pc));
-        self.emit_region(pc, paid);
+        let Collected { cost, .. } = self.collect_region(pc);
+        self.emit_region(pc, if paid { Gas(0) } else { cost });
         Ok(())
     }
 
-    /// Decodes the region that starts at `pc`. Gives where the next one starts, and whether this one ends a block.
-    fn collect_region(&mut self, mut pc: Pc) -> (Pc, bool) {
+    /// Decodes the region that starts at `start`.
+    fn collect_region(&mut self, start: Pc) -> Collected {
         self.region.clear();
+        let mut pc = start;
         loop {
             let instruction = Instruction::decode(self.program, self.rules, pc);
             self.region.push(instruction);
+            self.gas.feed(&instruction);
             pc = instruction.next_pc();
             let ends_block = instruction.op.terminates_block();
-            let ends_region = matches!(instruction.op, Op::Ecalli | Op::Sbrk) || self.region.len() == MAX_REGION_INSTRUCTIONS;
-            if ends_block || ends_region || pc.0 >= self.program.code_len() {
-                return (pc, ends_block);
+            let ends_region = ends_block
+                || matches!(instruction.op, Op::Ecalli | Op::Sbrk)
+                || self.region.len() == MAX_REGION_INSTRUCTIONS;
+            if ends_region || pc.0 >= self.program.code_len() {
+                let region_cost = self.gas.finish();
+                // A block is charged as a whole at its start, also when it has more regions.
+                let cost = match self.rules.gas {
+                    GasModel::PipelineBlocks if !ends_block => gas::block_cost(self.program, self.rules, start),
+                    _ => region_cost,
+                };
+                return Collected { next: pc, ends_block, cost };
             }
         }
     }
 
-    fn emit_region(&mut self, pc: Pc, paid: bool) {
+    fn emit_region(&mut self, pc: Pc, charge: Gas) {
         let block = self.targets.index(pc.0.into());
-        let charge = match self.rules.gas {
-            GasModel::PerInstruction => Gas(self.region.len() as u64),
-            GasModel::PipelineBlocks if paid => Gas(0),
-            GasModel::PipelineBlocks => unimplemented_block_cost(),
-        };
         let text = self.asm.here();
         if let Some(block) = block {
             self.asm.bind(self.labels[block as usize]);
@@ -148,8 +165,8 @@ impl<'p> Translator<'p> {
     fn control(&mut self, instruction: &Instruction, give_back: Gas) {
         let Instruction { op, pc, x, y, .. } = *instruction;
         match op {
-            Op::Fallthrough => {}
-            Op::Trap | Op::Sbrk => self.interpret(pc, give_back),
+            Op::Fallthrough if self.may_fall_through(instruction) => {}
+            Op::Fallthrough | Op::Trap | Op::Sbrk => self.interpret(pc, give_back),
             Op::Ecalli => {
                 control::host_call(&mut self.asm, &self.thunks, pc, x);
                 // The counter is exact here: the region ends with this instruction, which the charge includes.
@@ -169,6 +186,15 @@ impl<'p> Translator<'p> {
                 self.dynamic_jump(instruction, host(instruction.b), y as i32, load, give_back);
             }
             _ => self.branch(instruction, give_back),
+        }
+    }
+
+    /// Whether execution may go on behind a terminator. Versions that check every side of a branch panic where no block
+    /// starts there, which is at the end of the code.
+    fn may_fall_through(&self, instruction: &Instruction) -> bool {
+        match self.rules.branch {
+            BranchRule::WhenTaken => true,
+            BranchRule::Always => self.targets.index(instruction.next_pc().0.into()).is_some(),
         }
     }
 
@@ -197,6 +223,9 @@ impl<'p> Translator<'p> {
     fn branch(&mut self, instruction: &Instruction, give_back: Gas) {
         let (condition, right) = branch_operands(instruction);
         let target = instruction.target().expect("branches have a static target");
+        if !self.may_fall_through(instruction) {
+            return self.interpret(instruction.pc, give_back);
+        }
         let (label, near) = match (self.targets.index(target), self.rules.branch) {
             (Some(block), _) => (self.labels[block as usize], self.is_near(block)),
             (None, BranchRule::WhenTaken) => (self.cold_site(Stub::Interpret, instruction.pc, give_back), false),
@@ -270,10 +299,6 @@ fn jump_table_slots(program: &Program<'_>) -> u32 {
         return 1;
     }
     (table.len() + 1).min(context::MAX_JUMP_TABLE_SLOTS as u64) as u32
-}
-
-fn unimplemented_block_cost() -> Gas {
-    Gas(1)
 }
 
 fn branch_operands(instruction: &Instruction) -> (Condition, Operand) {

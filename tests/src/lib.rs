@@ -3,5 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod conformance;
+pub mod differential;
 pub mod machine;
+pub mod node;
 pub mod vectors;

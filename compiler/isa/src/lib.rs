@@ -10,6 +10,7 @@
 mod blocks;
 pub mod codec;
 mod container;
+pub mod disasm;
 pub mod gas;
 mod instruction;
 pub mod layout;

@@ -5,11 +5,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{Parser, ValueEnum};
 use tvm_isa::GpVersion;
 use tvm_tests::conformance::{self, Options, Report, Suite};
-use tvm_tests::machine::{Engine, InterpreterEngine};
+use tvm_tests::machine::{CompiledEngine, Engine, InterpreterEngine};
 
 const FAILED: u8 = 1;
 const NOT_RUN: u8 = 2;
@@ -44,9 +43,8 @@ impl EngineChoice {
     fn engines(self) -> anyhow::Result<Vec<Box<dyn Engine>>> {
         match self {
             Self::Interpreter => Ok(vec![Box::new(InterpreterEngine)]),
-            Self::Compiled | Self::Both => {
-                bail!("the compiled engine is not available here yet: use --engine interpreter")
-            }
+            Self::Compiled => Ok(vec![Box::new(CompiledEngine::new(false)?)]),
+            Self::Both => Ok(vec![Box::new(InterpreterEngine), Box::new(CompiledEngine::new(false)?)]),
         }
     }
 }

@@ -5,7 +5,7 @@ use tvm_isa::layout::{ARGUMENTS_START, HALT_ADDRESS, Layout, MAX_ARGUMENT_BYTES,
 use tvm_isa::{Container, Gas, GpVersion, GuestAddr, Pc, Program, StandardProgram, split_metadata};
 use tvm_runtime::interpreter::{Heap, Interpreter};
 use tvm_runtime::memory::{Access, GuestMemory, PagedMemory};
-use tvm_runtime::{Error, Guest, GuestExit, GuestState, HostAction, HostCalls};
+use tvm_runtime::{Error, Guest, GuestExit, GuestState, HostAction, HostCalls, LoadError, Malformed};
 
 use super::{Engine, Machine};
 
@@ -25,7 +25,7 @@ impl Engine for InterpreterEngine {
     }
 
     fn bare<'a>(&self, version: GpVersion, blob: &'a [u8]) -> anyhow::Result<Box<dyn Machine + 'a>> {
-        Ok(Box::new(InterpretedMachine::new(version, Program::parse(blob)?)))
+        Ok(Box::new(InterpretedMachine::new(version, parse(version, blob)?)))
     }
 
     fn standard<'a>(
@@ -41,10 +41,17 @@ impl Engine for InterpreterEngine {
             Container::Raw => anyhow::bail!("expected a standard program, found a bare program blob"),
         };
         let standard = StandardProgram::parse(bytes)?;
-        let mut machine = InterpretedMachine::new(version, Program::parse(standard.program)?);
+        let mut machine = InterpretedMachine::new(version, parse(version, standard.program)?);
         machine.initialise(&standard, arguments)?;
         Ok(Box::new(machine))
     }
+}
+
+/// The program of a blob that the version accepts.
+fn parse(version: GpVersion, blob: &[u8]) -> Result<Program<'_>, LoadError> {
+    let program = Program::parse(blob).map_err(Malformed::from)?;
+    program.validate(version.rules()).map_err(Malformed::from)?;
+    Ok(program)
 }
 
 impl<'p> InterpretedMachine<'p> {
@@ -104,5 +111,13 @@ impl Machine for InterpretedMachine<'_> {
                 HostAction::Exit(exit) => return Ok(exit),
             }
         }
+    }
+
+    fn skip_host_call(&mut self) {
+        self.interpreter.after_host_call(&mut self.state);
+    }
+
+    fn may_start_at(&self, pc: u32) -> bool {
+        self.interpreter.program().validate_entry(self.interpreter.rules(), Pc(pc)).is_ok()
     }
 }

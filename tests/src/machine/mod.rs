@@ -1,12 +1,14 @@
 //! Machines under test: one interface to every way TVM has of executing a program.
 
+mod compiled;
 mod interpreter;
 
+pub use compiled::CompiledEngine;
 pub use interpreter::InterpreterEngine;
 
 use tvm_isa::{Container, GpVersion};
 use tvm_runtime::memory::GuestMemory;
-use tvm_runtime::{GuestExit, GuestState, HostCalls};
+use tvm_runtime::{GuestExit, GuestState, HostCalls, LoadError};
 
 /// Makes machines.
 pub trait Engine {
@@ -31,6 +33,11 @@ pub trait Engine {
         bytes: &'a [u8],
         arguments: &[u8],
     ) -> anyhow::Result<Box<dyn Machine + 'a>>;
+
+    /// Whether an error of [`Engine::bare`] or [`Engine::standard`] says that the bytes are no program.
+    fn is_malformed(&self, error: &anyhow::Error) -> bool {
+        matches!(error.downcast_ref(), Some(LoadError::Malformed(_)))
+    }
 }
 
 /// A machine with its state and memory.
@@ -46,4 +53,10 @@ pub trait Machine {
     /// # Errors
     /// When TVM or a host call fails.
     fn run(&mut self, hosts: &mut dyn HostCalls) -> Result<GuestExit, tvm_runtime::Error>;
+
+    /// Moves the program counter from the `ecalli` where a run stopped to the instruction after it.
+    fn skip_host_call(&mut self);
+
+    /// Whether the version lets execution begin at `pc`.
+    fn may_start_at(&self, pc: u32) -> bool;
 }

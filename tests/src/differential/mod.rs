@@ -1,0 +1,13 @@
+//! Compiled code against the interpreter, on generated programs.
+
+mod case;
+mod compare;
+mod coverage;
+mod generate;
+mod shrink;
+
+pub use case::{Case, Pages};
+pub use compare::{Agreement, Difference, compare};
+pub use coverage::Coverage;
+pub use generate::{Generator, Kind};
+pub use shrink::shrink;
