@@ -6,17 +6,24 @@ use core::ops::RangeInclusive;
 use crate::program::Program;
 use crate::units::Pc;
 
-/// The entries of a jump table, by the position they lead to.
+/// The entries of a jump table, by the instruction they lead to.
 #[derive(Clone, Debug)]
 pub struct JumpTableIndex {
     /// For each position of the code where its entries start in `entries`; one more tells where the last ones end.
     starts: Vec<usize>,
     /// Entry numbers in the order of their targets, those with the same target ascending.
     entries: Vec<u64>,
-    /// Entries that lead outside the code, ascending.
-    outside: Vec<u64>,
-    /// Number of entries when these have no bytes: then they all are 0, and there may be up to 2^64 − 1 of them.
-    empty_entries: u64,
+    /// Entries that lead to no marked position, ascending.
+    astray: Vec<u64>,
+    /// Where all entries lead to if they have no bytes, and so are 0: there may be up to 2^64 − 1 of them.
+    empty: Empty,
+}
+
+/// How many entries without bytes lead to position 0 or, if that is not marked, astray.
+#[derive(Clone, Copy, Debug, Default)]
+struct Empty {
+    to_start: u64,
+    astray: u64,
 }
 
 /// Numbers of jump table entries, ascending.
@@ -33,15 +40,19 @@ impl JumpTableIndex {
     pub(super) fn new(program: &Program<'_>) -> Self {
         let table = program.jump_table();
         if table.entry_size() == 0 {
-            return Self { starts: Vec::new(), entries: Vec::new(), outside: Vec::new(), empty_entries: table.len() };
+            let empty = match program.is_marked(0) {
+                true => Empty { to_start: table.len(), astray: 0 },
+                false => Empty { to_start: 0, astray: table.len() },
+            };
+            return Self { starts: Vec::new(), entries: Vec::new(), astray: Vec::new(), empty };
         }
+        let target = |entry| table.get(entry).filter(|&target| program.is_marked(target)).map(|target| target as usize);
         let code_len = program.code().len();
-        let targets = || (0..table.len()).filter_map(|entry| Some((entry, usize::try_from(table.get(entry)?).ok()?)));
-        let (mut starts, mut outside) = (vec![0; code_len + 1], Vec::new());
-        for (entry, target) in targets() {
-            match starts.get_mut(target + 1) {
-                Some(count) => *count += 1,
-                None => outside.push(entry),
+        let (mut starts, mut astray) = (vec![0; code_len + 1], Vec::new());
+        for entry in 0..table.len() {
+            match target(entry) {
+                Some(target) => starts[target + 1] += 1,
+                None => astray.push(entry),
             }
         }
         for position in 0..code_len {
@@ -49,28 +60,28 @@ impl JumpTableIndex {
         }
         let mut entries = vec![0; starts[code_len]];
         let mut free = starts.clone();
-        for (entry, target) in targets().filter(|&(_, target)| target < code_len) {
+        for (entry, target) in (0..table.len()).filter_map(|entry| Some((entry, target(entry)?))) {
             entries[free[target]] = entry;
             free[target] += 1;
         }
-        Self { starts, entries, outside, empty_entries: 0 }
+        Self { starts, entries, astray, empty: Empty::default() }
     }
 
-    /// The entries that lead to `pc`.
+    /// The entries that lead to the marked position `pc`; none if it is not marked.
     #[must_use]
     pub fn entries_to(&self, pc: Pc) -> Entries<'_> {
         let position = pc.0 as usize;
-        match (self.starts.get(position), self.starts.get(position + 1)) {
+        match (self.starts.get(position), self.starts.get(position.saturating_add(1))) {
             (Some(&start), Some(&end)) => Entries::Listed(&self.entries[start..end]),
-            _ if pc == Pc(0) => Entries::First(self.empty_entries),
+            _ if position == 0 => Entries::First(self.empty.to_start),
             _ => Entries::Listed(&[]),
         }
     }
 
-    /// The entries that lead outside the code.
+    /// The entries that lead to no marked position.
     #[must_use]
-    pub fn outside(&self) -> Entries<'_> {
-        Entries::Listed(&self.outside)
+    pub fn astray(&self) -> Entries<'_> {
+        if self.astray.is_empty() { Entries::First(self.empty.astray) } else { Entries::Listed(&self.astray) }
     }
 }
 

@@ -39,9 +39,9 @@ pub fn write_listing(program: &Program<'_>, rules: &Rules, out: &mut impl Write)
         }
         write_line(&disassembly, &line, out)?;
     }
-    let outside = disassembly.jump_table().outside();
-    if !outside.is_empty() {
-        writeln!(out, "\n; jump table {outside}: outside the code")?;
+    let astray = disassembly.jump_table().astray();
+    if !astray.is_empty() {
+        writeln!(out, "\n; jump table {astray}: to no instruction")?;
     }
     Ok(())
 }

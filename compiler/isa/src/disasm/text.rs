@@ -43,16 +43,20 @@ enum Notation {
     AssignIf(&'static str),
     /// A register takes the result of a named function of one or two registers.
     Function,
+    /// A register takes a sum.
+    Plus,
+    /// The same on 32 bits.
+    Plus32,
     /// A register takes the result of an operator.
     Operator(&'static str),
     /// The same on 32 bits.
     Operator32(&'static str),
+    /// A register takes the result of an operator on a register and another one's complement.
+    OperatorNot(&'static str),
     /// A register takes the result of an operator whose operands stand in reverse: immediate first.
     Reverse(&'static str),
     /// The same on 32 bits.
     Reverse32(&'static str),
-    /// The same with the complement of the right operand.
-    OperatorNot(&'static str),
     /// A register takes the complement of an operator's result.
     Not(&'static str),
 }
@@ -96,8 +100,8 @@ fn notation(op: Op) -> Notation {
         | TrailingZeroBits32 | SignExtend8 | SignExtend16 | ZeroExtend16 | ReverseBytes | MulUpperSS | MulUpperUU
         | MulUpperSU | Max | MaxU | Min | MinU => Function,
 
-        AddImm64 | Add64 => Operator("+"),
-        AddImm32 | Add32 => Operator32("+"),
+        AddImm64 | Add64 => Plus,
+        AddImm32 | Add32 => Plus32,
         Sub64 => Operator("-"),
         Sub32 => Operator32("-"),
         NegAddImm64 => Reverse("-"),
@@ -153,6 +157,9 @@ enum Operand {
 /// A guest or jump table address: a constant, added to a register if there is one.
 struct Address(Option<Reg>, u64);
 
+/// A register plus an immediate, or minus it if that is negative.
+struct Sum(Reg, u64);
+
 /// An immediate: signed decimal, or hexadecimal where it is too large to be read as a count.
 struct Immediate(u64);
 
@@ -203,6 +210,10 @@ impl fmt::Display for InstructionText {
             Notation::AssignIf(comparison) => write!(f, "{to} = {a} if {b} {comparison} 0"),
             Notation::Function if format == Format::RegReg => write!(f, "{to} = {name} {a}"),
             Notation::Function => write!(f, "{to} = {name} {a}, {b}"),
+            Notation::Plus if format == Format::RegRegImm => write!(f, "{to} = {}", Sum(b, x)),
+            Notation::Plus => write!(f, "{to} = {left} + {right}"),
+            Notation::Plus32 if format == Format::RegRegImm => write!(f, "i32 {to} = {}", Sum(b, x)),
+            Notation::Plus32 => write!(f, "i32 {to} = {left} + {right}"),
             Notation::Operator(operator) => write!(f, "{to} = {left} {operator} {right}"),
             Notation::Operator32(operator) => write!(f, "i32 {to} = {left} {operator} {right}"),
             Notation::OperatorNot(operator) => write!(f, "{to} = {left} {operator} ~{right}"),
@@ -239,10 +250,17 @@ impl fmt::Display for Address {
             // The address space has 32 bits; immediates are wider only by their sign.
             Self(None, address) => write!(f, "{:#x}", address as u32),
             Self(Some(register), 0) => write!(f, "{register}"),
-            Self(Some(register), offset) if (offset as i64) < 0 => {
-                write!(f, "{register} - {}", Immediate(offset.wrapping_neg()))
-            }
-            Self(Some(register), offset) => write!(f, "{register} + {}", Immediate(offset)),
+            Self(Some(register), offset) => Sum(register, offset).fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(register, immediate) = *self;
+        match (immediate as i64) < 0 {
+            true => write!(f, "{register} - {}", Immediate(immediate.wrapping_neg())),
+            false => write!(f, "{register} + {}", Immediate(immediate)),
         }
     }
 }
