@@ -1,0 +1,82 @@
+//! The guests of the repository with what they must compute.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, bail, ensure};
+use serde::Deserialize;
+use tvm_cache::hash;
+use tvm_isa::{Container, Gas, GpVersion, Pc};
+use tvm_runtime::{Engine, GuestExit, Instance, Module, StopAtHostCalls};
+
+/// Gas that no guest uses up.
+pub const PLENTY: Gas = Gas(1 << 60);
+
+/// A guest with one set of arguments.
+pub struct Guest {
+    pub name: String,
+    pub blob: Vec<u8>,
+    pub args: Vec<u8>,
+    pub output: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Expectation {
+    case: String,
+    args: String,
+    output: String,
+}
+
+/// The guests that have a case of this name, built for this version.
+pub fn read(folder: &Path, version: GpVersion, case: &str) -> anyhow::Result<Vec<Guest>> {
+    let path = folder.join("expected.json");
+    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let all: BTreeMap<String, Vec<Expectation>> = serde_json::from_str(&text)?;
+    let mut guests = Vec::new();
+    for (name, cases) in all {
+        for Expectation { args, output, .. } in cases.into_iter().filter(|it| it.case == case) {
+            let path = folder.join("blobs").join(version.name()).join(format!("{name}.jam"));
+            let blob = std::fs::read(&path).with_context(|| path.display().to_string())?;
+            guests.push(Guest { name: name.clone(), blob, args: hex::decode(args)?, output: hex::decode(output)? });
+        }
+    }
+    Ok(guests)
+}
+
+impl Guest {
+    /// Loads the guest into an engine.
+    pub fn load(&self, engine: &Engine, version: GpVersion) -> anyhow::Result<Module> {
+        Ok(engine.load(version, Container::Jam, hash(&self.blob), || Ok(&self.blob))?)
+    }
+
+    /// Runs a fresh instance; gives the gas it used.
+    pub fn run(&self, instance: &mut Instance) -> anyhow::Result<Gas> {
+        start(instance);
+        let exit = instance.run(&mut StopAtHostCalls)?;
+        self.check(instance, exit)
+    }
+
+    /// Checks outcome and output of a run; gives the gas it used.
+    pub fn check(&self, instance: &Instance, exit: GuestExit) -> anyhow::Result<Gas> {
+        if exit != GuestExit::Halt {
+            bail!("{}: expected a halt, found {exit:?} at pc {}", self.name, instance.state().pc);
+        }
+        let regs = &instance.state().regs;
+        let output = instance.memory().read(regs[7], regs[8])?;
+        ensure!(
+            output == self.output,
+            "{}: expected {}, found {}",
+            self.name,
+            hex::encode(&self.output),
+            hex::encode(output)
+        );
+        Ok(Gas(PLENTY.0 - instance.state().gas.0))
+    }
+}
+
+/// Puts an instance where invocations enter.
+pub fn start(instance: &mut Instance) {
+    let state = instance.state_mut();
+    state.pc = Pc(0);
+    state.gas = PLENTY;
+}
