@@ -4,6 +4,7 @@
 //! Time and memory are linear in the length of the program.
 
 #![forbid(unsafe_code)]
+#![allow(clippy::useless_conversion, reason = "dynasm-rs expands to conversions that are needed for other types only")]
 
 mod asm;
 mod control;

@@ -239,7 +239,14 @@ impl<'p> Translator<'p> {
         }
     }
 
-    fn dynamic_jump(&mut self, instruction: &Instruction, base: u8, disp: i32, load: Option<(u8, u64)>, give_back: Gas) {
+    fn dynamic_jump(
+        &mut self,
+        instruction: &Instruction,
+        base: u8,
+        disp: i32,
+        load: Option<(u8, u64)>,
+        give_back: Gas,
+    ) {
         if self.jump_slots == 1 {
             return self.interpret(instruction.pc, give_back);
         }

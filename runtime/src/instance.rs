@@ -136,7 +136,7 @@ impl Instance {
         interpreter.heap = *heap;
         interpreter.block_costs = std::mem::take(block_costs);
         let native = module.native_code();
-        let result = Run { interpreter: &mut interpreter, native, state, memory }.to_exit(calls);
+        let result = Run { interpreter: &mut interpreter, native, state, memory }.until_exit(calls);
         *heap = interpreter.heap;
         *block_costs = interpreter.block_costs;
         result
@@ -153,7 +153,9 @@ impl Instance {
     /// # Errors
     /// When `module` is another program, or the system refuses memory.
     pub fn move_to(&mut self, module: &Module) -> Result<(), Error> {
-        if module.program().blob() != self.module.program().blob() || module.rules().version != self.module.rules().version {
+        if module.program().blob() != self.module.program().blob()
+            || module.rules().version != self.module.rules().version
+        {
             return Err(Error::Internal("a guest was moved to another program".to_owned()));
         }
         let mut target = Self::at_rest(&self.engine, module)?;

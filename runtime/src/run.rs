@@ -5,6 +5,8 @@
 //! the state is exactly what the Gray Paper has before the instruction, and the interpreter executes it. It goes on
 //! until execution reaches the start of a region again.
 
+use std::sync::Arc;
+
 use tvm_abi::{Leave, PcMap, Region, Site, TextOffset, VmContext};
 use tvm_isa::{Gas, GasModel, Pc};
 
@@ -34,7 +36,7 @@ enum Served {
 
 impl Run<'_, '_> {
     /// Runs until an exit, serving host calls through `calls`.
-    pub fn to_exit(&mut self, calls: &mut dyn HostCalls) -> Result<GuestExit, Error> {
+    pub fn until_exit(&mut self, calls: &mut dyn HostCalls) -> Result<GuestExit, Error> {
         let Some(native) = self.native else { return self.interpreted(None, calls)?.ok_or_else(no_exit) };
         let map = native.pc_map();
         loop {
@@ -88,7 +90,7 @@ impl Run<'_, '_> {
         calls: &mut dyn HostCalls,
     ) -> Result<Option<GuestExit>, Error> {
         let GuestMemory::Mapped(mapped) = &mut *self.memory else { return Ok(None) };
-        let space = std::sync::Arc::clone(mapped.reservation());
+        let space = Arc::clone(mapped.reservation());
         let context = mapped.context();
         context.regs = self.state.regs;
         context.gas = self.state.gas.0;
@@ -108,8 +110,10 @@ impl Run<'_, '_> {
             }
         })?;
 
-        let GuestMemory::Mapped(mapped) = &mut *self.memory else { return Err(internal("guest memory changed its kind")) };
-        let context = mapped.context();
+        let context = match &mut *self.memory {
+            GuestMemory::Mapped(mapped) if Arc::ptr_eq(mapped.reservation(), &space) => mapped.context(),
+            _ => return Err(internal("a host call put other memory in the place of the guest's")),
+        };
         self.state.regs = context.regs;
         let (site, host_call_pc) = (context.site, Pc(context.host_call_pc as u32));
         self.state.gas = Gas(context.gas);

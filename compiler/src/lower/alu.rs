@@ -100,11 +100,11 @@ pub fn and_imm(asm: &mut Assembler, a: u8, b: u8, imm: i32) {
         0xff => emit!(asm; movzx Rd(a), Rb(b)),
         0xffff => emit!(asm; movzx Rd(a), Rw(b)),
         // A mask without sign clears the upper half, as 32-bit instructions do.
-        0..=127 => {
+        1..=127 => {
             asm.move_reg(a, b);
             emit!(asm; and Rd(a), BYTE imm as i8);
         }
-        0..=i32::MAX => {
+        128..=i32::MAX => {
             asm.move_reg(a, b);
             emit!(asm; and Rd(a), DWORD imm);
         }

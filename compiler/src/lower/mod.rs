@@ -16,8 +16,8 @@ use tvm_isa::{Instruction, Op};
 use crate::asm::{Assembler, Width, host};
 
 use alu::Binary;
-pub use compare::{Condition, compare};
 pub use compare::Operand;
+pub use compare::{Condition, compare};
 pub use memory::Access;
 use mul_div::{Division, HighHalf};
 use shift::Shift;
