@@ -45,6 +45,37 @@ fn standard_programs() {
     check(Suite::Spi, "spi", GpVersion::V0_7_2, 58);
 }
 
+/// A case for each of 5112 blocks of 356 small programs, 34317 of doom and 1663 of pinky, and one for each program.
+#[test]
+fn block_costs() {
+    check(Suite::Gas, "gas-cost", GpVersion::V0_8_0, 5112 + 34317 + 1663 + 358);
+}
+
+#[test]
+fn a_block_that_costs_something_else_is_named() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for folder in ["programs", "integration"] {
+        std::fs::create_dir(directory.path().join(folder)).expect("a folder");
+    }
+    // Two blocks, of which the second has another cost and a third is none.
+    let vector = serde_json::json!({
+        "name": "two traps", "program": [0, 0, 2, 0, 0, 0b11], "block-gas-costs": { "0": 2, "1": 3, "7": 2 },
+    });
+    std::fs::write(directory.path().join("programs/traps.json"), vector.to_string()).expect("a vector");
+    let options = Options { version: GpVersion::V0_8_0, blobs: None };
+    let cases = conformance::load(Suite::Gas, directory.path(), &options).expect("readable vectors");
+    let report = conformance::run(&cases, &engines()).to_string();
+    let expected = "\
+FAILED two traps block 1 (interpreter)
+    cost: expected 3, found 2
+    charge in compiled code: expected Some(3), found Some(2)
+FAILED two traps block 7 (interpreter)
+    charge in compiled code: expected Some(2), found None
+2 passed, 2 failed
+";
+    assert_eq!(report, expected);
+}
+
 #[test]
 fn suites_refuse_versions_they_say_nothing_about() {
     let options = Options { version: GpVersion::V0_8_0, blobs: None };
@@ -59,7 +90,7 @@ fn suites_refuse_versions_they_say_nothing_about() {
 fn directories_without_vectors_are_errors() {
     let empty = tempfile::tempdir().expect("a temporary directory");
     let missing = empty.path().join("nowhere");
-    for suite in [Suite::Instructions, Suite::Steps, Suite::Spi] {
+    for suite in [Suite::Instructions, Suite::Steps, Suite::Spi, Suite::Gas] {
         assert!(conformance::load(suite, &missing, &Options::default()).is_err());
         assert!(conformance::load(suite, empty.path(), &Options::default()).is_err());
     }

@@ -27,9 +27,9 @@ struct Arguments {
     /// Directory of the programs that cases name, if not DIR
     #[arg(long, value_name = "DIR")]
     blobs: Option<PathBuf>,
-    /// Gray Paper version
-    #[arg(long, value_name = "VERSION", default_value_t = GpVersion::V0_7_2)]
-    gp: GpVersion,
+    /// Gray Paper version; without it the one the suite was made for
+    #[arg(long, value_name = "VERSION")]
+    gp: Option<GpVersion>,
 }
 
 #[derive(Clone, Copy, ValueEnum, Debug)]
@@ -64,6 +64,7 @@ fn main() -> ExitCode {
 
 fn run(Arguments { suite, dir, engine, blobs, gp }: Arguments) -> anyhow::Result<Report> {
     let engines = engine.engines()?;
-    let cases = conformance::load(suite, &dir, &Options { version: gp, blobs })?;
+    let version = gp.unwrap_or(suite.version());
+    let cases = conformance::load(suite, &dir, &Options { version, blobs })?;
     Ok(conformance::run(&cases, &engines))
 }

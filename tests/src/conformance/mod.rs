@@ -3,6 +3,7 @@
 //! A suite is a directory of files; [`load`] makes cases of them and [`run`] runs the cases.
 
 mod expectation;
+mod gas;
 mod instructions;
 mod report;
 mod spi;
@@ -27,6 +28,19 @@ pub enum Suite {
     Steps,
     /// Standard programs with arguments: `spi`.
     Spi,
+    /// Costs of basic blocks: `gas-cost`.
+    Gas,
+}
+
+impl Suite {
+    /// The Gray Paper version that the suite was made for.
+    #[must_use]
+    pub fn version(self) -> GpVersion {
+        match self {
+            Self::Instructions | Self::Steps | Self::Spi => GpVersion::V0_7_2,
+            Self::Gas => GpVersion::V0_8_0,
+        }
+    }
 }
 
 /// How a suite is to be read.
@@ -67,6 +81,7 @@ pub fn load(suite: Suite, directory: &Path, options: &Options) -> anyhow::Result
         Suite::Instructions => instructions::load(directory, options),
         Suite::Steps => steps::load(directory, options),
         Suite::Spi => spi::load(directory, options),
+        Suite::Gas => gas::load(directory, options),
     }?;
     ensure!(!cases.is_empty(), "no case of the suite `{suite}` in {}", directory.display());
     Ok(cases)
@@ -93,6 +108,7 @@ impl fmt::Display for Suite {
             Self::Instructions => "instructions",
             Self::Steps => "steps",
             Self::Spi => "spi",
+            Self::Gas => "gas",
         })
     }
 }
