@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Rebuilds the guest blobs and their expected outputs. Usage: guests/build.sh [c] [sdk] [check]   (default: all three)
+# Rebuilds the guest blobs and their expected outputs. Usage: guests/build.sh [c] [sdk] [official] [check]   (default: all)
 #   c      C guests: PVM blobs of both versions, wasm modules and native programs, expected.json
-#   sdk    Rust SDK services
+#   sdk    Rust SDK services of our own
+#   official   the SDK's bootstrap service and null authorizer (Gray Paper 0.8.0)
 #   check  runs every blob in the polkavm crate's interpreter, the C ones against expected.json
 # Needs the packages named in README.md. Build products go to $GUESTS_BUILD_DIR (default /tmp/guests-build).
 set -euo pipefail
@@ -138,6 +139,30 @@ build_sdk() {
     done
 }
 
+# The official services, for Gray Paper 0.8.0. Their sources come from the registry and stay out of the repository.
+build_official() {
+    local version=0.8.0 src=$build/official elves=$CARGO_TARGET_DIR/riscv-polkavm-0.8.0/release
+    local bootstrap=jam-bootstrap-service null=jam-null-authorizer
+    tool "$version" target "$PWD/tools/ld-cdylib.sh" >"$build/riscv-polkavm-$version.json"
+    rm -rf "$src"
+    cargo vendor --quiet --locked --versioned-dirs --manifest-path sdk/official/Cargo.toml "$src" >"$build/vendor.log"
+
+    cargo_guest "$src/$bootstrap-0.1.29/Cargo.toml" "$version" --locked
+    tool "$version" link "$elves/jam_bootstrap_service.elf" "blobs/$version/$bootstrap.jam" "$bootstrap" 0.1.29 \
+        "$sdk_stack" refine_ext accumulate_ext
+
+    # Written for an older SDK: raise its dependencies, and fetch what is_authorized no longer gets as parameters.
+    local dir=$src/$null-0.1.22
+    sed -i -e 's/^version = "0\.1\.22"$/version = "=0.1.29"/' -e 's/"0\.24\.0"/"=0.37.0"/' \
+        -e '/^    "jam-.*tiny",$/d' -e '/^\[package\]/,/^$/s/=0\.1\.29/0.1.22/' "$dir/Cargo.toml"
+    sed -i -e 's/param: AuthConfig, package: WorkPackage, //' \
+        -e '/fn is_authorized(/a let package = work_package(); let param = &package.authorizer.config;' "$dir/src/lib.rs"
+    cp sdk/official/$null.lock "$dir/Cargo.lock"
+    cargo_guest "$dir/Cargo.toml" "$version" --locked
+    tool "$version" link "$elves/jam_null_authorizer.elf" "blobs/$version/$null.jam" "$null" 0.1.22 \
+        "$sdk_stack" is_authorized_ext
+}
+
 check() {
     local failed=0 count=0
     for name in $(c_guests); do
@@ -167,11 +192,12 @@ write_sums() {
 
 mkdir -p "$build" blobs/0.7.2 blobs/0.8.0
 build_tools
-[ $# -gt 0 ] || set -- c sdk check
+[ $# -gt 0 ] || set -- c sdk official check
 for step in "$@"; do
     case $step in
     c) build_c ;;
     sdk) build_sdk ;;
+    official) build_official ;;
     check) check ;;
     *) echo "unknown step $step" >&2; exit 2 ;;
     esac

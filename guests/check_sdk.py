@@ -132,6 +132,18 @@ def checks(tool):
     yield "authorized", tool.run("authorizer", 0, b"\1\0", {8: token, 9: token}), token + b"\1\0"
     yield "not authorized", tool.run("authorizer", 0, b"\1\0", {8: token, 9: b"else"}), None
 
+    if tool.version != "0.8.0":
+        return
+    # Instructions: a sequence (empty here) and a 32-byte salt. Output: the sequence for accumulate, E2(item index).
+    yield "bootstrap service refines", tool.run(
+        "jam-bootstrap-service", 0, refine_arguments(b"\0" + bytes(32)), {}), b"\0" + struct.pack("<H", 3)
+    yield "bootstrap service refuses a short payload", tool.run(
+        "jam-bootstrap-service", 0, refine_arguments(b"\0"), {}), None
+    context = bytes(32) + bytes(4) + bytes(32) * 3 + bytes(4) + bytes(32) + natural(0)
+    for given, output in (token, b"Auth=<" + token + b">"), (b"else", None):
+        package = bytes(4 + 32) + context + natural(len(given)) + given + natural(len(token)) + token + natural(0)
+        yield "null authorizer", tool.run("jam-null-authorizer", 0, b"\1\0", {7: package}), output
+
 
 def main():
     passed = failed = 0
