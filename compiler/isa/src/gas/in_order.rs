@@ -13,6 +13,8 @@
 //!
 //! Blocks have at most [`LIMIT`] instructions here, so the reorder buffer is never full.
 
+use core::hint::select_unpredictable;
+
 use super::cost_table::MACHINE_UNITS;
 use super::rows::{DECODE_SLOTS, Demand, LATENCY_LIMIT, REGISTERS, REORDER_BUFFER, RETIRING, STARTS, UnitClass};
 
@@ -38,7 +40,7 @@ pub(super) struct InOrder {
     decode_slots: u8,
     /// For each register, the cycle that brings its value.
     values: [u64; REGISTERS],
-    alus: [Use; ALUS],
+    alus: Alus,
     multiplier: Use,
     divider: Use,
     /// For each cycle, modulo the array's length, 8 × cycle + instructions that start in it.
@@ -58,6 +60,16 @@ struct Use {
     until: u64,
 }
 
+/// The same for each arithmetic unit, and for one behind them that is none: [`NO_ALU`].
+#[derive(Clone, Debug)]
+struct Alus {
+    from: [u64; ALUS + 1],
+    until: [u64; ALUS + 1],
+}
+
+/// Taken by instructions that need no arithmetic unit.
+const NO_ALU: usize = ALUS;
+
 /// The instruction cannot be placed in order: the simulation must decide.
 pub(super) struct GiveUp;
 
@@ -69,12 +81,12 @@ impl InOrder {
             now: 0,
             decode_slots: DECODE_SLOTS,
             values: [0; REGISTERS],
-            alus: [unused; ALUS],
+            alus: Alus { from: [0; ALUS + 1], until: [0; ALUS + 1] },
             multiplier: unused,
             divider: unused,
             starts: [0; COUNTERS],
             last: 0,
-            placed: [Demand::FILLER; LIMIT],
+            placed: [Demand::filler(); LIMIT],
             count: 0,
         }
     }
@@ -86,9 +98,9 @@ impl InOrder {
         let slots = demand.slots();
         let next_cycle = slots > self.decode_slots;
         self.now += u64::from(next_cycle);
-        self.decode_slots = if next_cycle { DECODE_SLOTS } else { self.decode_slots } - slots;
+        self.decode_slots = select_unpredictable(next_cycle, DECODE_SLOTS, self.decode_slots) - slots;
 
-        let [first, second, third] = demand.sources().map(|register| self.values[register]);
+        let [first, second, third] = demand.source_values(&self.values);
         let result = if demand.is_move() {
             first
         } else {
@@ -127,15 +139,15 @@ impl InOrder {
         let latency = u64::from(demand.latency);
         let cycle = match demand.class() {
             class @ (UnitClass::None | UnitClass::Alu) => {
+                let (unit, free) = self.alus.choose(earliest);
                 let needs_alu = class == UnitClass::Alu;
-                let (unit, free) = self.choose_alu(earliest);
-                if needs_alu & (free > earliest) && self.has_gap_after(earliest) {
+                let unit = select_unpredictable(needs_alu, unit, NO_ALU);
+                let cycle = select_unpredictable(needs_alu, free, earliest);
+                if cycle > earliest && self.alus.have_gap_after(earliest) {
                     return Err(GiveUp);
                 }
-                let alu = &mut self.alus[unit];
-                let taken = alu.extended(free, latency);
-                *alu = if needs_alu { taken } else { *alu };
-                if needs_alu { free } else { earliest }
+                self.alus.take(unit, cycle, latency);
+                cycle
             }
             class => self.take_several(class, earliest, latency)?,
         };
@@ -163,12 +175,12 @@ impl InOrder {
             }
             UnitClass::Multiply => {
                 let cycle = self.take_alu(self.multiplier.free_from(earliest)?, latency)?;
-                self.multiplier = self.multiplier.extended(cycle, latency);
+                self.multiplier.extend(cycle, latency);
                 Ok(cycle)
             }
             UnitClass::Divide => {
                 let cycle = self.take_alu(self.divider.free_from(earliest)?, latency)?;
-                self.divider = self.divider.extended(cycle, latency);
+                self.divider.extend(cycle, latency);
                 Ok(cycle)
             }
         }
@@ -176,45 +188,57 @@ impl InOrder {
 
     /// Takes an arithmetic unit in the cycle `earliest` if one is free, otherwise as soon as one is.
     fn take_alu(&mut self, earliest: u64, latency: u64) -> Result<u64, GiveUp> {
-        let (unit, free) = self.choose_alu(earliest);
-        if free > earliest && self.has_gap_after(earliest) {
+        let (unit, free) = self.alus.choose(earliest);
+        if free > earliest && self.alus.have_gap_after(earliest) {
             return Err(GiveUp);
         }
-        self.alus[unit] = self.alus[unit].extended(free, latency);
+        self.alus.take(unit, free, latency);
         Ok(free)
     }
+}
 
-    /// The arithmetic unit to take, and the first cycle from `earliest` on in which it is free. Of those that are free
-    /// in `earliest` it is the one that was last in use, which leaves the smallest gap; else the first to become free.
+impl Alus {
+    /// The unit to take, and the first cycle from `earliest` on in which it is free. Of those that are free in
+    /// `earliest` it is the one that was last in use, which leaves the smallest gap; else the first to become free.
     #[inline]
-    fn choose_alu(&self, earliest: u64) -> (usize, u64) {
+    fn choose(&self, earliest: u64) -> (usize, u64) {
+        let [a, b, c, d, _] = self.until;
         // Ends of use with the unit's index below them.
-        let [a, b, c, d] = [0, 1, 2, 3].map(|unit| ALUS as u64 * self.alus[unit].until + unit as u64);
-        let after = ALUS as u64 * (earliest + 1);
+        let [a, b, c, d] = [4 * a, 4 * b + 1, 4 * c + 2, 4 * d + 3];
+        let after = 4 * (earliest + 1);
+        let in_time = |key: u64| if key < after { key } else { 0 };
         let first = a.min(b).min(c.min(d));
-        let [a, b, c, d] = [a, b, c, d].map(|key| if key < after { key } else { 0 });
-        let last_in_time = a.max(b).max(c.max(d));
-        let chosen = if first < after { last_in_time } else { first };
-        (chosen as usize % ALUS, earliest.max(chosen / ALUS as u64))
+        let last_in_time = in_time(a).max(in_time(b)).max(in_time(c).max(in_time(d)));
+        let chosen = select_unpredictable(first < after, last_in_time, first);
+        (chosen as usize % ALUS, earliest.max(chosen / 4))
     }
 
-    /// Whether an arithmetic unit is taken for some time after `cycle`, but not from `cycle` on.
+    /// Takes a unit from `cycle` on, not before its last use ends.
     #[inline]
-    fn has_gap_after(&self, cycle: u64) -> bool {
-        self.alus.iter().any(|alu| alu.from > cycle)
+    fn take(&mut self, unit: usize, cycle: u64, latency: u64) {
+        let has_gap = cycle > self.until[unit];
+        self.from[unit] = select_unpredictable(has_gap, cycle, self.from[unit]);
+        self.until[unit] = cycle + latency;
+    }
+
+    /// Whether a unit is taken for some time after `cycle`, but not from `cycle` on.
+    #[inline]
+    fn have_gap_after(&self, cycle: u64) -> bool {
+        self.from[..ALUS].iter().any(|&from| from > cycle)
     }
 }
 
 impl Use {
     /// The first cycle from `earliest` on in which the unit is free, if there is no gap between.
-    #[inline]
     fn free_from(self, earliest: u64) -> Result<u64, GiveUp> {
         if self.from <= earliest { Ok(earliest.max(self.until)) } else { Err(GiveUp) }
     }
 
-    /// The last use when the unit is taken from `cycle` on, not before its last use ended.
-    #[inline]
-    fn extended(self, cycle: u64, latency: u64) -> Self {
-        Self { from: if cycle > self.until { cycle } else { self.from }, until: cycle + latency }
+    /// Takes the unit from `cycle` on, not before its last use ends.
+    fn extend(&mut self, cycle: u64, latency: u64) {
+        if cycle > self.until {
+            self.from = cycle;
+        }
+        self.until = cycle + latency;
     }
 }

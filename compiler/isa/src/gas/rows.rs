@@ -1,8 +1,11 @@
 //! The cost table in the form that the fast simulation wants: one small row for each operation, nothing to interpret.
 
+use core::hint::select_unpredictable;
+
 use super::cost_table::{COSTS, Cost, Fields, Latency, MACHINE_UNITS, Slots, Units};
 use crate::instruction::Instruction;
 use crate::opcode::{OPERATIONS, Op};
+use crate::units::{Pc, Reg};
 
 /// Decode slots in each cycle.
 pub(super) const DECODE_SLOTS: u8 = 4;
@@ -19,7 +22,13 @@ pub(super) const RETIRING: u64 = 2;
 /// Latencies are below this.
 pub(super) const LATENCY_LIMIT: usize = 128;
 
-/// Rows in the order of [`Op`](crate::Op)'s discriminants.
+/// Register numbers, [`NOWHERE`] included, are below this.
+pub(super) const REGISTERS: usize = 16;
+
+/// The destination of instructions that write no register: a number that no instruction reads.
+const NOWHERE: usize = 13;
+
+/// Rows in the order of [`Op`]'s discriminants.
 static ROWS: [Row; OPERATIONS.len()] = {
     let mut rows = [Row::new(&COSTS[0]); OPERATIONS.len()];
     let mut row = 0;
@@ -30,120 +39,38 @@ static ROWS: [Row; OPERATIONS.len()] = {
     rows
 };
 
-/// What one operation costs.
+/// What one operation costs. Those that are called masks are all ones or zero, and select without a branch.
 #[derive(Clone, Copy)]
 struct Row {
-    /// The fields it reads, [`Field::NoSource`] in unused places.
-    sources: [Field; 3],
-    /// The field it writes, or [`Field::Nowhere`].
-    destination: Field,
-    /// The fields that the destination is compared with to find the decode slots.
-    compared: [Field; 3],
-    /// Decode slots if one of them is the destination's register.
+    /// Masks: which register fields are read.
+    reads_a: u64,
+    reads_b: u64,
+    reads_d: u64,
+    /// Masks: which register field is written.
+    writes_a: usize,
+    writes_d: usize,
+    /// [`NOWHERE`] if none is, else 0.
+    writes_nothing: usize,
+    /// Which pairs of fields take `slots_if_same` when they name the same register.
+    compared: u8,
     slots_if_same: u8,
-    /// Decode slots if none is.
     slots_if_different: u8,
     /// Latency in cycles; 0 for conditional branches, whose latency depends on the code.
     latency: u8,
-    /// The units it needs.
     class: UnitClass,
 }
 
-/// All that matters about an instruction of a block.
+/// Bits of [`Row::compared`].
+const A_IS_B: u8 = 1;
+const A_IS_D: u8 = 2;
+const B_IS_D: u8 = 4;
+
+/// An instruction, and what it asks of the machine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Demand {
-    op: Op,
+    instruction: Instruction,
     /// Cycles from start to result.
     pub latency: u8,
-    operands: Operands,
-}
-
-impl Demand {
-    /// Something to fill arrays with.
-    pub const FILLER: Self = Self { op: Op::Trap, latency: 0, operands: Operands(0) };
-
-    /// What `instruction` asks of the machine; `branch_latency` is called for conditional branches.
-    #[inline]
-    pub fn new(instruction: &Instruction, branch_latency: impl FnOnce() -> u8) -> Self {
-        let op = instruction.op;
-        let latency = match ROWS[op as usize].latency {
-            0 if op != Op::MoveReg => branch_latency(),
-            latency => latency,
-        };
-        Self { op, latency, operands: Operands::new(instruction) }
-    }
-
-    /// Whether it is `move_reg`, which the decoder does alone.
-    #[inline]
-    pub fn is_move(&self) -> bool {
-        self.op == Op::MoveReg
-    }
-
-    /// The units it needs.
-    #[inline]
-    pub fn class(&self) -> UnitClass {
-        self.row().class
-    }
-
-    /// The registers it reads, below [`REGISTERS`]; unused places name one that nothing writes.
-    #[inline]
-    pub fn sources(&self) -> [usize; 3] {
-        self.row().sources.map(|field| self.operands.register(field))
-    }
-
-    /// The register it writes, below [`REGISTERS`]; if none, one that nothing reads.
-    #[inline]
-    pub fn destination(&self) -> usize {
-        self.operands.register(self.row().destination)
-    }
-
-    /// The decode slots it takes.
-    #[inline]
-    pub fn slots(&self) -> u8 {
-        let row = self.row();
-        let destination = self.destination();
-        let [first, second, third] = row.compared.map(|field| self.operands.register(field) == destination);
-        if first | second | third { row.slots_if_same } else { row.slots_if_different }
-    }
-
-    #[inline]
-    fn row(&self) -> &'static Row {
-        &ROWS[self.op as usize]
-    }
-}
-
-/// An operand's place in [`Operands`].
-#[derive(Clone, Copy)]
-#[repr(u8)]
-enum Field {
-    A = 0,
-    B = 4,
-    D = 8,
-    /// A register that nothing writes.
-    NoSource = 12,
-    /// A register that nothing reads.
-    Nowhere = 16,
-}
-
-/// An instruction's register numbers side by side, four bits each, so that a [`Field`] selects one without a branch.
-#[derive(Clone, Copy, Debug)]
-struct Operands(u32);
-
-/// Register numbers, those of [`Field::NoSource`] and [`Field::Nowhere`] included, are below this.
-pub(super) const REGISTERS: usize = 16;
-
-impl Operands {
-    #[inline]
-    fn new(instruction: &Instruction) -> Self {
-        let Instruction { a, b, d, .. } = *instruction;
-        let fields = a.index() << Field::A as u8 | b.index() << Field::B as u8 | d.index() << Field::D as u8;
-        Self(fields as u32 | 13 << Field::NoSource as u8 | 14 << Field::Nowhere as u8)
-    }
-
-    #[inline]
-    fn register(self, field: Field) -> usize {
-        (self.0 >> field as u8) as usize % REGISTERS
-    }
 }
 
 /// The combinations of units that instructions need. Load and store units are not among them: who needs one holds an
@@ -156,6 +83,70 @@ pub(super) enum UnitClass {
     TwoAlus = 2,
     Multiply = 3,
     Divide = 4,
+}
+
+impl Demand {
+    /// What `instruction` asks of the machine; `branch_latency` is called for conditional branches.
+    #[inline]
+    pub fn new(instruction: &Instruction, branch_latency: impl FnOnce() -> u8) -> Self {
+        let latency = match ROWS[instruction.op as usize].latency {
+            0 if instruction.op != Op::MoveReg => branch_latency(),
+            latency => latency,
+        };
+        Self { instruction: *instruction, latency }
+    }
+
+    /// Something to fill arrays with.
+    pub fn filler() -> Self {
+        let (zero, pc) = (Reg::default(), Pc::default());
+        Self {
+            instruction: Instruction { op: Op::Trap, pc, length: 1, a: zero, b: zero, d: zero, x: 0, y: 0 },
+            latency: 0,
+        }
+    }
+
+    /// Whether it is `move_reg`, which the decoder does alone. Its source is r_A.
+    #[inline]
+    pub fn is_move(&self) -> bool {
+        self.instruction.op == Op::MoveReg
+    }
+
+    /// The units it needs.
+    #[inline]
+    pub fn class(&self) -> UnitClass {
+        self.row().class
+    }
+
+    /// Of a table with a number for each register those of the registers it reads, 0 in unused places.
+    #[inline]
+    pub fn source_values(&self, table: &[u64; REGISTERS]) -> [u64; 3] {
+        let Instruction { a, b, d, .. } = self.instruction;
+        let row = self.row();
+        let value = |register: Reg| table[register.index() % REGISTERS];
+        [value(a) & row.reads_a, value(b) & row.reads_b, value(d) & row.reads_d]
+    }
+
+    /// The register it writes, below [`REGISTERS`]; if none, one that no instruction reads.
+    #[inline]
+    pub fn destination(&self) -> usize {
+        let Instruction { a, d, .. } = self.instruction;
+        let row = self.row();
+        ((a.index() & row.writes_a) | (d.index() & row.writes_d) | row.writes_nothing) % REGISTERS
+    }
+
+    /// The decode slots it takes.
+    #[inline]
+    pub fn slots(&self) -> u8 {
+        let Instruction { a, b, d, .. } = self.instruction;
+        let row = self.row();
+        let same = (u8::from(a == b) * A_IS_B) | (u8::from(a == d) * A_IS_D) | (u8::from(b == d) * B_IS_D);
+        select_unpredictable(same & row.compared != 0, row.slots_if_same, row.slots_if_different)
+    }
+
+    #[inline]
+    fn row(&self) -> &'static Row {
+        &ROWS[self.instruction.op as usize]
+    }
 }
 
 impl UnitClass {
@@ -188,30 +179,50 @@ impl UnitClass {
 
 impl Row {
     const fn new(cost: &Cost) -> Self {
-        let Cost { latency, slots, units, sources: Fields { a, b, d }, destinations } = *cost;
-        let sources = [
-            if a { Field::A } else { Field::NoSource },
-            if b { Field::B } else { Field::NoSource },
-            if d { Field::D } else { Field::NoSource },
-        ];
-        let destination = match destinations {
-            Fields { a: false, b: false, d: false } => Field::Nowhere,
-            Fields { a: true, b: false, d: false } => Field::A,
-            Fields { a: false, b: false, d: true } => Field::D,
+        let Cost { latency, slots, units, sources, destinations } = *cost;
+        let (writes_a, writes_d, writes_nothing) = match destinations {
+            Fields { a: true, b: false, d: false } => (usize::MAX, 0, 0),
+            Fields { a: false, b: false, d: true } => (0, usize::MAX, 0),
+            Fields { a: false, b: false, d: false } => (0, 0, NOWHERE),
             _ => panic!("an operation writes r_B, or two registers"),
         };
         let (slots_if_same, slots_if_different, compared) = match slots {
-            Slots::Fixed(slots) => (slots, slots, [Field::NoSource; 3]),
-            Slots::ByOverlap(overlapping, apart) => (overlapping, apart, sources),
-            // Only three-register forms have this rule; their destination is r_D.
-            Slots::ByFirstSource(same, different) => (same, different, [Field::A; 3]),
+            Slots::Fixed(slots) => (slots, slots, 0),
+            Slots::ByOverlap(overlapping, apart) => (overlapping, apart, overlap(sources, destinations)),
+            Slots::ByFirstSource(same, different) => (same, different, A_IS_D),
         };
+        assert!(slots_if_same <= DECODE_SLOTS && slots_if_different <= DECODE_SLOTS);
         let latency = match latency {
             Latency::Cycles(cycles) => cycles,
             Latency::Branch => 0,
         };
         assert!((latency as usize) < LATENCY_LIMIT);
-        let class = UnitClass::new(units);
-        Self { sources, destination, compared, slots_if_same, slots_if_different, latency, class }
+        Self {
+            reads_a: mask(sources.a),
+            reads_b: mask(sources.b),
+            reads_d: mask(sources.d),
+            writes_a,
+            writes_d,
+            writes_nothing,
+            compared,
+            slots_if_same,
+            slots_if_different,
+            latency,
+            class: UnitClass::new(units),
+        }
+    }
+}
+
+const fn mask(all_ones: bool) -> u64 {
+    if all_ones { u64::MAX } else { 0 }
+}
+
+/// The pairs of a source and a destination.
+const fn overlap(sources: Fields, destinations: Fields) -> u8 {
+    match (sources, destinations) {
+        (Fields { a: false, b: true, d: false }, Fields { a: true, b: false, d: false }) => A_IS_B,
+        (Fields { a: true, b: false, d: false }, Fields { a: false, b: false, d: true }) => A_IS_D,
+        (Fields { a: true, b: true, d: false }, Fields { a: false, b: false, d: true }) => A_IS_D | B_IS_D,
+        _ => panic!("other fields than those of the operations whose slots depend on overlap"),
     }
 }

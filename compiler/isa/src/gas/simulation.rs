@@ -109,12 +109,12 @@ impl Simulation {
         self.decode_slots -= slots;
         let destination = demand.destination();
         if demand.is_move() {
-            self.producers[destination] = self.producers[demand.sources()[0]];
+            self.producers[destination] = demand.source_values(&self.producers)[0];
             return;
         }
 
         let place = place_of(self.tail);
-        let [first, second, third] = demand.sources().map(|register| self.producer(register));
+        let [first, second, third] = demand.source_values(&self.producers).map(|number| self.producer(number));
         let dependencies = (first | second | third) & self.unfinished;
         for producer in places(dependencies) {
             self.entries[producer].dependents |= 1 << place;
@@ -144,10 +144,9 @@ impl Simulation {
         cycles
     }
 
-    /// The place of the entry that produces a register, if it may still be in the buffer.
+    /// The place of an entry, if it may still be in the buffer.
     #[inline]
-    fn producer(&self, register: usize) -> Places {
-        let number = self.producers[register];
+    fn producer(&self, number: u64) -> Places {
         u32::from(self.tail - number <= PLACES as u64) << place_of(number)
     }
 
