@@ -174,7 +174,12 @@ impl<'a> Call<'a> {
     ///
     /// Panics when the destination is not writable, also when there is no value, with length 0 then, which is always
     /// fine. Otherwise φ7 becomes NONE or the whole length of the value.
-    pub(crate) fn answer_window(&mut self, destination: usize, window: usize, value: Option<&[u8]>) -> Result<(), Stop> {
+    pub(crate) fn answer_window(
+        &mut self,
+        destination: usize,
+        window: usize,
+        value: Option<&[u8]>,
+    ) -> Result<(), Stop> {
         let Some(value) = value else {
             self.answer(NONE);
             return Ok(());

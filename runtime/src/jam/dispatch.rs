@@ -83,7 +83,8 @@ fn serve<H: Host>(host: &mut H, id: u64, call: &mut Call<'_>) -> Result<(), Stop
             host.serve(entry, call)
         }
         None => {
-            call.charge(call.rules.unknown_call_gas.into())?;
+            let gas = if id == LOG { call.rules.log_gas } else { call.rules.unknown_call_gas };
+            call.charge(gas.into())?;
             call.answer(WHAT);
             Ok(())
         }
@@ -101,7 +102,8 @@ pub(crate) fn not_served(function: HostFunction) -> Stop {
 fn log_message(service: ServiceId, call: &mut Call<'_>) -> Option<LogMessage> {
     let (level, target_start, target_len) = (call.reg(7), call.reg(8), call.reg(9));
     // JIP-1: a target of (0, 0) means that there is none.
-    let target = if (target_start, target_len) == (0, 0) { Some(String::new()) } else { text(call, target_start, target_len) };
+    let target =
+        if (target_start, target_len) == (0, 0) { Some(String::new()) } else { text(call, target_start, target_len) };
     let text = text(call, call.reg(10), call.reg(11));
     Some(LogMessage { service, level, target: target?, text: text? })
 }

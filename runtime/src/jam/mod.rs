@@ -21,8 +21,8 @@ pub mod types;
 pub mod version;
 
 pub use dispatch::MAX_LOG_BYTES;
-pub use refine::{MAX_INNER_PAGES, MAX_PROGRAM_BYTES};
 pub use invocation::{
     AccumulateInput, Accumulated, Authorized, Chain, InvocationEnd, IsAuthorizedInput, OnTransferInput, RefineInput,
     Refined, Transferred, accumulate, is_authorized, on_transfer, refine,
 };
+pub use refine::{MAX_INNER_PAGES, MAX_PROGRAM_BYTES};

@@ -16,6 +16,8 @@ pub struct JamRules {
     pub functions: &'static [Entry],
     /// Gas of a call that does not exist or may not be made here.
     pub unknown_call_gas: u64,
+    /// Gas of `log` (JIP-1), which consensus knows as no call. It was free when GP 0.7.0 was the current version.
+    pub log_gas: u64,
     /// Indices of services that anyone may create start here (GP: S). Below are the registrar's, if there is one.
     pub first_public_service: u32,
     /// Whether only the manager may bless.
@@ -68,6 +70,7 @@ static RULES: [JamRules; 3] = {
         version: GpVersion::V0_7_2,
         functions: &FUNCTIONS_0_7_2,
         unknown_call_gas: 10,
+        log_gas: 10,
         first_public_service: 1 << 16,
         bless_needs_manager: false,
         has_registrar: true,
@@ -90,12 +93,13 @@ static RULES: [JamRules; 3] = {
     let gp_0_7_0 = JamRules {
         version: GpVersion::V0_7_0,
         functions: &FUNCTIONS_0_7_0,
+        log_gas: 0,
         first_public_service: 1 << 8,
         bless_needs_manager: true,
         has_registrar: false,
         assign_checks_assigner: false,
         transfer_charges_success: false,
-        info_window: 11,
+        info_window: 9,
         transfers_are_inputs: false,
         refine_takes_core: false,
         fetch_authorizer_hash: true,
@@ -106,6 +110,7 @@ static RULES: [JamRules; 3] = {
         version: GpVersion::V0_8_0,
         functions: &FUNCTIONS_0_8_0,
         unknown_call_gas: 1000,
+        log_gas: 1000,
         bless_needs_manager: true,
         designate_counts: true,
         lengths_checked_first: true,

@@ -11,7 +11,8 @@ use crate::host_call::HostError;
 use crate::jam::constants::ChainConstants;
 use crate::jam::state::{AccountChange, AccountChanges, AccountDelta, Accounts, Found};
 use crate::jam::types::{
-    AuthorizerQueue, Bytes, DeferredTransfer, Hash, Privileges, RequestKey, ServiceAccount, ServiceId, TimeSlot, Timeline,
+    AuthorizerQueue, Bytes, DeferredTransfer, Hash, Privileges, RequestKey, ServiceAccount, ServiceId, TimeSlot,
+    Timeline,
 };
 
 /// What an invocation that may change accounts is given.
@@ -112,7 +113,8 @@ impl<'a> Context<'a> {
 
     /// The service's own account.
     pub(crate) fn own(&self) -> Result<ServiceAccount, HostError> {
-        self.account(self.service())?.ok_or_else(|| "internal error of TVM: an accumulating service has no account".into())
+        self.account(self.service())?
+            .ok_or_else(|| "internal error of TVM: an accumulating service has no account".into())
     }
 
     /// The service's own account, to be changed.

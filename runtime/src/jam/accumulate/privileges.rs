@@ -8,9 +8,7 @@ use tvm_isa::Gas;
 use super::context::Context;
 use crate::jam::call::{Call, Stop};
 use crate::jam::results::{CORE, HUH, OK, WHO};
-use crate::jam::types::{
-    AUTHORIZER_QUEUE_LEN, Bytes, Hash, Privileges, ServiceId, VALIDATOR_KEY_BYTES,
-};
+use crate::jam::types::{AUTHORIZER_QUEUE_LEN, Bytes, Hash, Privileges, ServiceId, VALIDATOR_KEY_BYTES};
 
 /// Octets of an entry of bless' table: service index and gas.
 const TABLE_ENTRY: u64 = 12;

@@ -87,7 +87,8 @@ impl Created {
         };
         let mut footprint = Footprint::of(&empty);
         footprint.add_request(len.into());
-        let too_large = || Stop::Host("the chain's constants ask for a deposit of more than 2^64 for an empty service".into());
+        let too_large =
+            || Stop::Host("the chain's constants ask for a deposit of more than 2^64 for an empty service".into());
         let mut account = footprint.applied(empty).ok_or_else(too_large)?;
         account.balance = u64::try_from(account.threshold(context.constants())).map_err(|_| too_large())?;
         let mut delta = AccountDelta { created: true, ..AccountDelta::unchanged(account.clone()) };
@@ -123,7 +124,8 @@ pub(super) fn eject(call: &mut Call<'_>, context: &mut Context<'_>) -> Result<()
         Some(id) => context.account(id)?.map(|account| (id, account)),
         None => None,
     };
-    let Some((id, account)) = account.filter(|(_, account)| account.code_hash == index_as_hash(context.service())) else {
+    let Some((id, account)) = account.filter(|(_, account)| account.code_hash == index_as_hash(context.service()))
+    else {
         call.answer(WHO);
         return Ok(());
     };

@@ -14,14 +14,17 @@ const TRANSFER: u8 = 1;
 
 /// Appends an accumulation input, with the tag that tells its kind where transfers are inputs at all.
 pub fn encode_input(input: &AccumulationInput, rules: &JamRules, out: &mut Vec<u8>) {
-    let (tag, encode): (u8, &dyn Fn(&mut Vec<u8>)) = match input {
-        AccumulationInput::Operand(operand) => (OPERAND, &|out| encode_operand(operand, out)),
-        AccumulationInput::Transfer(transfer) => (TRANSFER, &|out| encode_transfer(transfer, out)),
+    let tag = match input {
+        AccumulationInput::Operand(_) => OPERAND,
+        AccumulationInput::Transfer(_) => TRANSFER,
     };
     if rules.transfers_are_inputs {
         out.push(tag);
     }
-    encode(out);
+    match input {
+        AccumulationInput::Operand(operand) => encode_operand(operand, out),
+        AccumulationInput::Transfer(transfer) => encode_transfer(transfer, out),
+    }
 }
 
 /// Appends an operand.

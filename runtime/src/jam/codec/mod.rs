@@ -1,7 +1,7 @@
 //! Encodings of JAM's data (GP C), as host functions show them to guests and as invocations take them.
 //!
 //! Every encoder appends to a byte vector and takes its value apart field by field, so that a new field cannot be left
-//! out. Where versions differ the encoder asks [`JamRules`].
+//! out. Where versions differ the encoder asks [`super::version::JamRules`].
 
 mod constants;
 mod decode;

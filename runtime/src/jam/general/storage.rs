@@ -1,9 +1,9 @@
 //! The host functions read and write.
 
 use super::service_argument;
-use crate::jam::call::{Call, Stop};
 use crate::jam::accumulate::Context;
 use crate::jam::accumulate::Footprint;
+use crate::jam::call::{Call, Stop};
 use crate::jam::results::{FULL, NONE};
 use crate::jam::state::Accounts;
 

@@ -95,7 +95,8 @@ pub fn accumulate(
     let first_id = first_service_id(rules, accounts, service, &entropy, slot).map_err(Error::Host)?;
     let surroundings = Surroundings { service, base: accounts, constants, slot };
     let context = Context::new(surroundings, privileges, first_id, credited);
-    let encode = |input: &AccumulationInput, rules: &'static JamRules, out: &mut Vec<u8>| encode_input(input, rules, out);
+    let encode =
+        |input: &AccumulationInput, rules: &'static JamRules, out: &mut Vec<u8>| encode_input(input, rules, out);
     let source = InputsSource { rules, constants, entropy, inputs, encode, first_kind: 14, encoded: OnceCell::new() };
 
     let mut arguments = Vec::new();

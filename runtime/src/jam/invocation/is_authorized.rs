@@ -59,7 +59,9 @@ pub fn is_authorized(
     };
     match code_of(&preimage) {
         None => return failed(WorkError::BadCode),
-        Some(code) if code.len() as u64 > u64::from(constants.authorizer_code_bytes) => return failed(WorkError::BigCode),
+        Some(code) if code.len() as u64 > u64::from(constants.authorizer_code_bytes) => {
+            return failed(WorkError::BigCode);
+        }
         Some(_) => {}
     }
     let source = PackageSource { rules, constants, package, encoded: OnceCell::new(), refine: None };

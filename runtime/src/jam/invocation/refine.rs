@@ -52,11 +52,7 @@ pub struct Refined {
 ///
 /// # Errors
 /// When the package has no such item, the node's state could not be read, or the machine failed.
-pub fn refine(
-    engine: &Engine,
-    input: &RefineInput<'_>,
-    observer: Option<&mut dyn Observer>,
-) -> Result<Refined, Error> {
+pub fn refine(engine: &Engine, input: &RefineInput<'_>, observer: Option<&mut dyn Observer>) -> Result<Refined, Error> {
     let RefineInput { chain, core, package, item: index, auth_trace, imports, extrinsics, export_offset } = *input;
     let Chain { version, constants, accounts } = chain;
     let rules = JamRules::of(version);

@@ -126,7 +126,9 @@ impl InnerMachine {
         match engine.load(version, Container::Raw, self.program.0, code) {
             Ok(module) => self.instance.move_to(&module),
             // It was a program when the machine was made, so this is not the guest's fault.
-            Err(LoadError::Malformed(error)) => Err(Error::Internal(format!("an inner program became malformed: {error}"))),
+            Err(LoadError::Malformed(error)) => {
+                Err(Error::Internal(format!("an inner program became malformed: {error}")))
+            }
             Err(LoadError::TooLarge(_)) => Ok(()),
             Err(LoadError::Machine(error)) => Err(error),
         }

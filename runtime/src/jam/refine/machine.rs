@@ -5,9 +5,7 @@ use tvm_isa::{Gas, GuestAddr, Reg};
 use super::machines::Machines;
 use crate::exit::GuestExit;
 use crate::jam::call::{Call, Stop};
-use crate::jam::results::{
-    FULL, HUH, INNER_FAULT, INNER_HALT, INNER_HOST, INNER_OOG, INNER_PANIC, OK, OOB, WHO,
-};
+use crate::jam::results::{FULL, HUH, INNER_FAULT, INNER_HALT, INNER_HOST, INNER_OOG, INNER_PANIC, OK, OOB, WHO};
 use crate::memory::Access;
 
 /// Octets that are copied between machines at a time, so that lengths that guests name take no host memory.

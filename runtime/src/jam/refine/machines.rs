@@ -37,7 +37,9 @@ pub(crate) struct Machines<'a> {
 
 /// The error of a host that cannot serve what the guest may ask for.
 fn limit(what: &str, limit: u64) -> Stop {
-    Stop::Host(format!("the inner machines of one invocation take more than {limit} {what}; this node cannot run that").into())
+    Stop::Host(
+        format!("the inner machines of one invocation take more than {limit} {what}; this node cannot run that").into(),
+    )
 }
 
 /// An error of the machine ends the host call as one of the host.
@@ -124,12 +126,7 @@ impl<'a> Machines<'a> {
     }
 
     /// Runs a machine.
-    pub(super) fn invoke(
-        &mut self,
-        index: u64,
-        gas: Gas,
-        regs: [u64; Reg::COUNT],
-    ) -> Result<Option<InnerExit>, Stop> {
+    pub(super) fn invoke(&mut self, index: u64, gas: Gas, regs: [u64; Reg::COUNT]) -> Result<Option<InnerExit>, Stop> {
         let (engine, may_compile) = (self.engine, self.compiled < MAX_COMPILED);
         let Some(machine) = self.get_mut(index) else {
             return Ok(None);
