@@ -46,8 +46,8 @@ struct Collected {
     next: Pc,
     /// Whether the region ends a basic block.
     ends_block: bool,
-    /// What is charged where it starts, unless it is paid for already.
-    cost: Gas,
+    /// What is charged where it starts.
+    charge: Gas,
 }
 
 struct Translator<'p> {
@@ -94,8 +94,8 @@ impl<'p> Translator<'p> {
         let mut pc = Pc(0);
         let mut paid = false;
         while pc.0 < self.program.code_len() {
-            let Collected { next, ends_block, cost } = self.collect_region(pc);
-            self.emit_region(pc, if paid { Gas(0) } else { cost });
+            let Collected { next, ends_block, charge } = self.collect_region(pc, paid);
+            self.emit_region(pc, charge);
             paid = self.rules.gas == GasModel::PipelineBlocks && !ends_block;
             pc = next;
             if self.asm.here().0 as usize > MAX_TEXT_BYTES {
@@ -103,13 +103,13 @@ impl<'p> Translator<'p> {
             }
         }
         // Code that runs off its end traps there.
-        let Collected { cost, .. } = self.collect_region(pc);
-        self.emit_region(pc, if paid { Gas(0) } else { cost });
+        let Collected { charge, .. } = self.collect_region(pc, paid);
+        self.emit_region(pc, charge);
         Ok(())
     }
 
-    /// Decodes the region that starts at `start`.
-    fn collect_region(&mut self, start: Pc) -> Collected {
+    /// Decodes the region that starts at `start`; `paid` says that it is the rest of a block that was charged already.
+    fn collect_region(&mut self, start: Pc, paid: bool) -> Collected {
         self.region.clear();
         let mut pc = start;
         loop {
@@ -123,12 +123,14 @@ impl<'p> Translator<'p> {
                 || self.region.len() == MAX_REGION_INSTRUCTIONS;
             if ends_region || pc.0 >= self.program.code_len() {
                 let region_cost = self.gas.finish();
-                // A block is charged as a whole at its start, also when it has more regions.
-                let cost = match self.rules.gas {
+                // A block is charged as a whole at its start, also when it has more regions. Only there is all of it
+                // looked at: doing so for each of its regions would take quadratic time.
+                let charge = match self.rules.gas {
+                    _ if paid => Gas(0),
                     GasModel::PipelineBlocks if !ends_block => gas::block_cost(self.program, self.rules, start),
                     _ => region_cost,
                 };
-                return Collected { next: pc, ends_block, cost };
+                return Collected { next: pc, ends_block, charge };
             }
         }
     }
