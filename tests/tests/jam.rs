@@ -46,5 +46,5 @@ fn traces_of_0_7_0() {
 
 #[test]
 fn ecalli() {
-    check("ecalli", 396, |path| suites::ecalli(path, &both_engines()));
+    check("ecalli", 418, |path| suites::ecalli(path, &both_engines()));
 }

@@ -1,6 +1,7 @@
 //! What a chain's formats depend on: its sizes, and the Gray Paper version of its state.
 
 use tvm_isa::GpVersion;
+use tvm_runtime::jam::constants::ChainConstants;
 
 /// Sizes and formats of one chain.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,8 @@ pub struct Spec {
     pub validators: u16,
     /// Slots in an epoch (GP: E).
     pub epoch: u32,
+    /// All constants, these among them.
+    pub constants: fn() -> ChainConstants,
     /// What the state's encoding contains.
     pub format: Format,
 }
@@ -39,18 +42,49 @@ pub const FORMAT_0_7_2: Format =
     Format { version: GpVersion::V0_7_2, account_version: true, registrar: true, on_transfer: false };
 
 /// The six-validator chain of the vectors, GP 0.7.2.
-pub const TINY: Spec = Spec { name: "tiny", cores: 2, validators: 6, epoch: 12, format: FORMAT_0_7_2 };
+pub const TINY: Spec =
+    Spec { name: "tiny", cores: 2, validators: 6, epoch: 12, constants: ChainConstants::tiny, format: FORMAT_0_7_2 };
 
 /// The same chain at GP 0.7.0.
-pub const TINY_0_7_0: Spec = Spec { format: FORMAT_0_7_0, ..TINY };
+pub const TINY_0_7_0: Spec = Spec { constants: tiny_0_7_0, format: FORMAT_0_7_0, ..TINY };
+
+/// Largest work-package bundle in GP 0.7.0, in bytes (GP: W_B).
+const BUNDLE_BYTES_0_7_0: u32 = 13_794_305;
+
+fn tiny_0_7_0() -> ChainConstants {
+    ChainConstants { bundle_bytes: BUNDLE_BYTES_0_7_0, ..ChainConstants::tiny() }
+}
 
 /// The full-size chain, GP 0.7.2.
-pub const FULL: Spec = Spec { name: "full", cores: 341, validators: 1023, epoch: 600, format: FORMAT_0_7_2 };
+pub const FULL: Spec = Spec {
+    name: "full",
+    cores: 341,
+    validators: 1023,
+    epoch: 600,
+    constants: ChainConstants::full,
+    format: FORMAT_0_7_2,
+};
 
 impl Spec {
     /// Validators that make a super-majority: more than two thirds.
     #[must_use]
     pub fn super_majority(&self) -> u16 {
         self.validators * 2 / 3 + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_those_of_the_constants() {
+        for spec in [TINY, TINY_0_7_0, FULL] {
+            let constants = (spec.constants)();
+            assert_eq!(spec.cores, constants.cores);
+            assert_eq!(spec.validators, constants.validators);
+            assert_eq!(spec.epoch, constants.epoch_slots);
+        }
+        assert_eq!([TINY, FULL].map(|spec| spec.super_majority()), [5, 683]);
     }
 }

@@ -88,10 +88,15 @@ fn merge_privileges(owners: &Privileges, outcomes: &Outcomes, rule: PrivilegeMer
             )
         }
         PrivilegeMerge::NamedByManager => {
-            let assigner = |(core, named): (usize, &ServiceId)| of(*named).assigners[core];
+            let decided =
+                |named: ServiceId, by: fn(&Privileges, usize) -> ServiceId, core: usize| match find(outcomes, named) {
+                    Some(_) => by(of(named), core),
+                    None => named,
+                };
+            let assigner = |(core, named): (usize, &ServiceId)| decided(*named, |by, core| by.assigners[core], core);
             (
                 by_manager.assigners.iter().enumerate().map(assigner).collect(),
-                of(by_manager.delegator).delegator,
+                decided(by_manager.delegator, |by, _| by.delegator, 0),
                 by_manager.registrar,
             )
         }
@@ -185,6 +190,19 @@ mod tests {
         assert_eq!(after.privileges.assigners, [ServiceId(90); 2]);
         assert_eq!(after.privileges.delegator, ServiceId(80));
         assert_eq!(after.privileges.manager, ServiceId(OTHER));
+    }
+
+    #[test]
+    fn in_0_7_0_who_is_named_and_does_not_run_gets_the_privilege() {
+        let after = merged(&[sets_all(MANAGER, 70)], PrivilegeMerge::NamedByManager);
+        assert_eq!(
+            (after.privileges.delegator, &after.privileges.assigners[..]),
+            (ServiceId(70), &[ServiceId(70); 2][..])
+        );
+        let idle = (OTHER, outcome(&start(), OTHER, 0));
+        let after = merged(&[sets_all(MANAGER, OTHER), idle], PrivilegeMerge::NamedByManager);
+        assert_eq!(after.privileges.delegator, ServiceId(DELEGATOR), "as the named service left it");
+        assert_eq!(after.privileges.assigners, [ServiceId(ASSIGNER), ServiceId(OTHER)]);
     }
 
     #[test]

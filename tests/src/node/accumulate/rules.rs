@@ -44,7 +44,8 @@ pub enum ReturnedGas {
 pub enum PrivilegeMerge {
     /// The manager's change wins, then the present owner's.
     ManagerOrOwner,
-    /// The service that the manager names decides.
+    /// The service that the manager names decides, if it runs in the same round (GP 0.7.0). Otherwise it gets the
+    /// privilege, although the text would have it run without gas and change nothing; so the public traces.
     NamedByManager,
 }
 

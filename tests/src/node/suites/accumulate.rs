@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tvm_isa::Gas;
-use tvm_runtime::jam::constants::ChainConstants;
 use tvm_runtime::jam::types::{AUTHORIZER_QUEUE_LEN, Hash, ServiceId, VALIDATOR_KEY_BYTES};
 
 use super::accumulate_case::{Output, State, TestCase};
@@ -39,7 +38,6 @@ pub fn accumulate(directory: &Path, engines: &[NodeEngine]) -> anyhow::Result<Re
 pub(super) struct Transition {
     case: TestCase,
     spec: &'static Spec,
-    constants: ChainConstants,
 }
 
 /// Reads a vector.
@@ -47,15 +45,15 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Transition> {
     let bytes = std::fs::read(file)?;
     if file.extension().is_some_and(|ending| ending == "json") {
         let case = TestCase::from_json(&serde_json::from_slice(&bytes)?)?;
-        return Ok(Transition { case, spec: &TINY, constants: ChainConstants::tiny() });
+        return Ok(Transition { case, spec: &TINY });
     }
-    Ok(Transition { case: TestCase::from_bytes(&bytes, &FULL)?, spec: &FULL, constants: ChainConstants::full() })
+    Ok(Transition { case: TestCase::from_bytes(&bytes, &FULL)?, spec: &FULL })
 }
 
 impl Transition {
     /// Accumulates the vector's reports.
     pub(super) fn run(&self, invoke: &dyn Invoke, threads: usize) -> anyhow::Result<AccumulatedBlock> {
-        let Self { case: TestCase { input, pre_state, .. }, spec, constants } = self;
+        let Self { case: TestCase { input, pre_state, .. }, spec } = self;
         let state = partial_state(pre_state, spec)?;
         let queues = Queues { ready: pre_state.ready_queue.0.clone(), accumulated: pre_state.accumulated.0.clone() };
         let inputs = AccumulationInputs {
@@ -66,11 +64,11 @@ impl Transition {
             previous_slot: pre_state.slot,
             entropy: pre_state.entropy,
         };
-        Ok(run(inputs, invoke, threads, constants, spec)?)
+        Ok(run(inputs, invoke, threads, &(spec.constants)(), spec)?)
     }
 
     fn check(&self, engine: &NodeEngine) -> anyhow::Result<Differences> {
-        let Self { case: TestCase { output, post_state, .. }, spec, .. } = self;
+        let Self { case: TestCase { output, post_state, .. }, spec } = self;
         let found = self.run(&engine.tvm, engine.threads)?;
         let mut differences = Differences::default();
         compare_states(&post_state.dictionary(spec)?, &found.state.state, spec, &mut differences);

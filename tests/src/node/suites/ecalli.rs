@@ -17,8 +17,8 @@ const SINGLE_TRANSITIONS: &str = "stf-accumulate-tiny";
 /// Directory of logs in the draft's own form, named after a trace and a block, or a single transition.
 const CANONICAL: &str = "canonical";
 
-/// Recorded logs by block number.
-type Logs = BTreeMap<String, PathBuf>;
+/// Recorded logs by block number, which some have two of.
+type Logs = BTreeMap<String, Vec<PathBuf>>;
 
 /// Replays the logs in `directory`: subdirectories are named after the traces they are of. Those are looked for beside
 /// `directory`, in `traces-delta` and `stf/accumulate/tiny`.
@@ -43,7 +43,7 @@ pub fn ecalli(directory: &Path, engines: &[NodeEngine]) -> anyhow::Result<Report
             (true, None) => bail!("{} is named after no trace and block", log.display()),
             (false, _) => (set, stem),
         };
-        of_traces.entry(trace).or_default().insert(block, log);
+        of_traces.entry(trace).or_default().entry(block).or_default().push(log);
     }
 
     let mut report = Report::default();
@@ -69,11 +69,12 @@ fn replay_trace(report: &mut Report, path: &Path, mut logs: Logs, engines: &[Nod
         let set = trace.set.clone();
         for step in trace {
             let step: Step = step?;
-            let Some(log) = logs.remove(&step.name) else { continue };
-            let expected = read_logs(&log)?;
-            run_case(report, &format!("{set}/{}", step.name), engines, |engine| {
-                replay(&expected, engine, |recorder| traces::import(&step, recorder, 1).map(drop))
-            });
+            for log in logs.remove(&step.name).unwrap_or_default() {
+                let expected = read_logs(&log)?;
+                run_case(report, &format!("{set}/{}", step.name), engines, |engine| {
+                    replay(&expected, engine, |recorder| traces::import(&step, recorder, 1).map(drop))
+                });
+            }
         }
         Ok(())
     })?;

@@ -50,7 +50,22 @@ pub fn split_logs(text: &str) -> Vec<Log> {
             log.push(normalise(word, line));
         }
     }
+    logs.iter_mut().for_each(drop_unpaid_call);
     logs
+}
+
+/// Gas of a host call, in the versions the logs are of.
+const CALL_GAS: u64 = 10;
+
+/// Drops the line of a last call that could not be paid: the recorded logs have only what it left, `setgas <- 0`.
+fn drop_unpaid_call(log: &mut Log) {
+    let [.., call, charge, end] = &log[..] else { return };
+    let gas =
+        call.split(" gas=").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|gas| gas.parse::<u64>().ok());
+    let unpaid = call.starts_with("ecalli") && gas.is_some_and(|gas| gas < CALL_GAS);
+    if unpaid && charge == "setgas <- 0" && end.starts_with("OOG") {
+        log.remove(log.len() - 3);
+    }
 }
 
 fn normalise(word: &str, line: &str) -> String {
@@ -97,6 +112,9 @@ impl<'a> Recorder<'a> {
         Self { tvm, text: Mutex::default() }
     }
 
+    pub fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
     /// What was recorded, in the order in which invocations ended.
     #[must_use]
     pub fn logs(&self) -> Vec<Log> {
@@ -152,6 +170,16 @@ OOG pc=5 gas=0
             [&program[..], "start pc=5 gas=100", "ecalli=1 pc=7 gas=90 r00=0x1", "setgas <- 80", "PANIC pc=7 gas=80"];
         assert_eq!(logs[0], expected);
         assert_eq!(logs[1].len(), 3);
+    }
+
+    #[test]
+    fn calls_that_cannot_be_paid_are_dropped() {
+        let with_gas = |gas: u64| {
+            let log =
+                format!("program 0x\nstart pc=5 gas=20\necalli=20 pc=7 gas={gas} r00=0x1\nsetgas <- 0\nOOG pc=7 gas=0");
+            split_logs(&log)[0].len()
+        };
+        assert_eq!([0, 9, 10].map(with_gas), [4, 4, 5]);
     }
 
     #[test]

@@ -64,3 +64,13 @@ fn collect_files(path: &Path, endings: &[&str], files: &mut Vec<PathBuf>) -> any
     }
     Ok(())
 }
+
+/// Imports a step and gives everything that was observed, for people who look for a difference.
+///
+/// # Errors
+/// When the block cannot be imported.
+pub fn debug_import(step: &crate::node::traces::Step, tvm: &Tvm) -> (anyhow::Result<String>, String) {
+    let recorder = log::Recorder::new(tvm);
+    let r = traces::import(step, &recorder, 1).map(|i| format!("{:?}", i.used));
+    (r, recorder.text())
+}

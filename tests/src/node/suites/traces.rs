@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::ensure;
-use tvm_runtime::jam::constants::ChainConstants;
 use tvm_runtime::jam::types::ServiceId;
 
 use super::compare::compare_states;
@@ -52,7 +51,7 @@ pub(super) fn import(step: &Step, invoke: &dyn Invoke, threads: usize) -> anyhow
     let block = Block::from_bytes(&step.block, spec)?;
     // The entropy of the block follows from its header's signature, which takes a VRF to tell.
     let entropy: Entropy = step.post.component(Component::Entropy, spec)?;
-    let importer = Importer { invoke, threads, constants: &ChainConstants::tiny(), spec };
+    let importer = Importer { invoke, threads, constants: &(spec.constants)(), spec };
     Ok(importer.import(&step.pre, &block, entropy[0])?)
 }
 
