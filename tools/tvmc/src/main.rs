@@ -29,6 +29,7 @@ fn main() -> ExitCode {
     let result = match command {
         args::Command::Compile(args) => compile::compile(args, &output),
         args::Command::Run(args) => run::run(args, &output),
+        args::Command::Trace(args) => run::trace::trace(args, &output),
         args::Command::Disasm(args) => disasm::disasm(&args, &output),
         args::Command::Inspect(args) => inspect::inspect(&args, &output),
         args::Command::Cache(args) => cache::cache(args, &output),

@@ -56,6 +56,15 @@ impl Output {
         written.and_then(|()| out.flush()).map_err(Failure::output)
     }
 
+    /// Takes text that is written line by line while the command works.
+    pub fn stream(&self) -> Stream {
+        match self.form {
+            Form::People => Stream::Written(BufWriter::new(io::stdout())),
+            Form::Json => Stream::Kept(Vec::new()),
+            Form::Nothing => Stream::Ignored,
+        }
+    }
+
     /// Writes text that has only one form, whatever was asked for.
     pub fn show_text(&self, text: &[u8]) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
@@ -92,6 +101,45 @@ impl Output {
             let _unread = writeln!(io::stdout(), "{document:#}");
         }
         failure.status()
+    }
+}
+
+/// Text that comes line by line: people get it at once, programs as a part of the document.
+#[derive(Debug)]
+pub enum Stream {
+    /// To standard output.
+    Written(BufWriter<io::Stdout>),
+    /// For the document.
+    Kept(Vec<u8>),
+    /// By nobody.
+    Ignored,
+}
+
+impl Stream {
+    /// Writes what is left, and gives the lines that the document is to have.
+    pub fn finish(self) -> io::Result<Vec<String>> {
+        match self {
+            Self::Written(mut out) => out.flush().map(|()| Vec::new()),
+            Self::Kept(text) => Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()),
+            Self::Ignored => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Written(out) => out.write(bytes),
+            Self::Kept(text) => text.write(bytes),
+            Self::Ignored => Ok(bytes.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Written(out) => out.flush(),
+            Self::Kept(_) | Self::Ignored => Ok(()),
+        }
     }
 }
 

@@ -231,3 +231,42 @@ fn quiet_is_quiet() {
     let ran = dir.tvmc(["run", &guest("sum"), "--quiet"]).expect(0);
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
 }
+
+#[test]
+fn host_calls_are_traced_line_by_line() {
+    let dir = Dir::new();
+    // a1 = 1; ecalli 5 (nothing here); ecalli 0 (gas); trap
+    let blob = raw_program(&[51, 8, 1, 10, 5, 10, 0, 0], &[0, 3, 5, 7]);
+    dir.write("raw.pvm", &blob);
+    let hash: String = tvm_cache::hash(&blob).iter().map(|byte| format!("{byte:02x}")).collect();
+    let expected = [
+        format!("program blake2b-256=0x{hash}"),
+        "start pc=0 gas=100".to_owned(),
+        "ecalli=5 pc=3 gas=98 r08=0x1".to_owned(),
+        format!("setreg r07 <- {:#x}", u64::MAX - 1),
+        "setgas <- 88".to_owned(),
+        format!("ecalli=0 pc=5 gas=87 r07={:#x} r08=0x1", u64::MAX - 1),
+        "setreg r07 <- 0x4d".to_owned(),
+        "setgas <- 77".to_owned(),
+        "PANIC=0 pc=7 gas=76 r07=0x4d r08=0x1".to_owned(),
+    ];
+    for engine in ["compiled", "interpreter"] {
+        let ran = dir.tvmc(["trace", "raw.pvm", "--gas", "100", "--engine", engine]).expect(1);
+        assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), expected, "{engine}");
+    }
+    let document = dir.tvmc(["trace", "raw.pvm", "--gas", "100", "--json"]).expect(1).json();
+    assert_eq!(document["trace"], json!(expected));
+    assert_eq!(document["outcome"]["kind"], "panic");
+    let ran = dir.tvmc(["trace", "raw.pvm", "--gas", "100", "--quiet"]).expect(1);
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn arguments_and_logged_text_are_traced() {
+    let dir = Dir::new();
+    let ran = dir.tvmc(["trace", &guest("sum"), "--args", "0x01"]).expect(0);
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    assert_eq!(lines[1], "memwrite 0xfeff0000 len=1 <- 0x01");
+    assert!(lines[2].starts_with("start pc=0 gas=10000000000 r00=0xffff0000 "), "{}", lines[2]);
+    assert!(lines[3].starts_with("HALT pc="), "{}", lines[3]);
+}

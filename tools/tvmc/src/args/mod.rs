@@ -20,7 +20,7 @@ pub const DEFAULT_GAS: u64 = 10_000_000_000;
 
 /// Ahead-of-time compiler and runtime for PVM programs (JAM protocol).
 #[derive(Parser, Debug)]
-#[command(name = "tvmc", version, after_help = EXIT_CODES, max_term_width = 120)]
+#[command(name = "tvmc", version, after_help = EXIT_CODES)]
 pub struct CommandLine {
     /// The form of the output.
     #[command(flatten)]
@@ -34,10 +34,10 @@ pub struct CommandLine {
 #[derive(Args, Clone, Copy, Debug)]
 pub struct OutputArgs {
     /// Write one JSON document to standard output instead of text.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub json: bool,
     /// Write nothing but errors (and the document of --json).
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 901)]
     pub quiet: bool,
 }
 
@@ -56,6 +56,12 @@ pub enum Command {
     /// the gas that the Gray Paper version has for unknown calls (which `log` costs, too). With --stop-at-host-calls the
     /// run ends at the first host call.
     Run(RunArgs),
+    /// Run a program and write every host call as it is made.
+    ///
+    /// The text follows the draft of JIP-6, one event a line: the start, each host call with gas and registers before it,
+    /// the memory it read, what it changed, and the end. Host calls are served as `run` serves them, and the exit code is
+    /// the same. With --json the lines stand in the document of `run`.
+    Trace(TraceArgs),
     /// List a program's instructions, block by block.
     Disasm(DisasmArgs),
     /// Tell what is in a program or in a compiled object.
@@ -111,6 +117,28 @@ pub struct CompileArgs {
 /// `tvmc run`.
 #[derive(Args, Debug)]
 pub struct RunArgs {
+    /// What to run and how.
+    #[command(flatten)]
+    pub start: StartArgs,
+    /// End the run at the first host call.
+    #[arg(long)]
+    pub stop_at_host_calls: bool,
+    /// Write the output bytes to FILE.
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+/// `tvmc trace`.
+#[derive(Args, Debug)]
+pub struct TraceArgs {
+    /// What to run and how.
+    #[command(flatten)]
+    pub start: StartArgs,
+}
+
+/// A program and how it starts.
+#[derive(Args, Debug)]
+pub struct StartArgs {
     /// The program; `-` reads standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
@@ -129,12 +157,6 @@ pub struct RunArgs {
     /// How to execute the program.
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineChoice,
-    /// End the run at the first host call.
-    #[arg(long)]
-    pub stop_at_host_calls: bool,
-    /// Write the output bytes to FILE.
-    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub output: Option<PathBuf>,
     /// Do not use a cache.
     #[arg(long, conflicts_with = "cache")]
     pub no_cache: bool,
@@ -193,7 +215,7 @@ mod tests {
     #[test]
     fn gas_takes_all_of_64_bits_and_no_more() {
         let gas = |gas: &str| match CommandLine::try_parse_from(["tvmc", "run", "x", "--gas", gas])?.command {
-            Command::Run(args) => Ok(args.gas),
+            Command::Run(args) => Ok(args.start.gas),
             other => panic!("{other:?}"),
         };
         let parsed: Result<u64, clap::Error> = gas("18446744073709551615");

@@ -11,7 +11,7 @@ use tvm_isa::{Container, GasModel, GpVersion};
 
 use crate::failure::{Outcome, Status};
 use crate::output::{Output, Report};
-use crate::quantity::{ago, grouped, hex};
+use crate::quantity::{ago, counted, grouped, hex};
 use crate::table::{Align, Table};
 
 /// Digits of keys and hashes that are shown to people; `rm` takes them.
@@ -134,7 +134,7 @@ impl Report for LsReport {
             ]);
         }
         table.write(out, 0)?;
-        writeln!(out, "{} objects in {}", self.objects.len(), self.path.display())
+        writeln!(out, "{} in {}", counted(self.objects.len() as u64, "object"), self.path.display())
     }
 }
 

@@ -9,6 +9,7 @@ use crate::args::RmArgs;
 use crate::failure::{Failure, Outcome, Status};
 use crate::output::{Output, Report};
 use crate::program_file;
+use crate::quantity::counted;
 
 /// Fewest digits that stand for a key: fewer are more likely a slip than a key.
 const MIN_KEY_DIGITS: usize = 8;
@@ -66,7 +67,7 @@ struct Removed {
 
 impl Report for Removed {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "removed {} objects", self.removed)
+        writeln!(out, "removed {}", counted(self.removed, "object"))
     }
 }
 

@@ -10,7 +10,7 @@ use tvm_compiler::COMPILER_IDENTITY;
 use crate::args::{GcArgs, VerifyArgs};
 use crate::failure::{Outcome, Status};
 use crate::output::{Output, Report};
-use crate::quantity::grouped;
+use crate::quantity::{counted, grouped};
 
 /// Checks every file.
 pub fn verify(cache: &Cache, args: VerifyArgs, output: &Output) -> Outcome {
@@ -69,7 +69,7 @@ impl Report for VerifyReport {
             (false, true) => "; moved to quarantine",
             (false, false) => "; --repair moves them to quarantine (until then they are misses)",
         };
-        writeln!(out, "{}: {} good files, {} bad{advice}", path.display(), grouped(*good), grouped(bad.len() as u64))
+        writeln!(out, "{}: {}, {} bad{advice}", path.display(), counted(*good, "good file"), grouped(bad.len() as u64))
     }
 }
 
@@ -86,8 +86,8 @@ struct Collected {
 impl Report for Collected {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let Self { removed, removed_bytes, kept, kept_bytes, quarantine_removed, temporary_removed } = self;
-        writeln!(out, "removed {} objects of {} bytes", grouped(*removed), grouped(*removed_bytes))?;
-        writeln!(out, "kept {} objects of {} bytes", grouped(*kept), grouped(*kept_bytes))?;
+        writeln!(out, "removed {} of {} bytes", counted(*removed, "object"), grouped(*removed_bytes))?;
+        writeln!(out, "kept {} of {} bytes", counted(*kept, "object"), grouped(*kept_bytes))?;
         let swept = quarantine_removed + temporary_removed;
         if swept > 0 {
             writeln!(out, "swept {quarantine_removed} files from quarantine and {temporary_removed} unfinished ones")?;
@@ -104,6 +104,6 @@ struct Rebuilt {
 
 impl Report for Rebuilt {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{}: the index has {} objects", self.path.display(), grouped(self.indexed))
+        writeln!(out, "{}: the index has {}", self.path.display(), counted(self.indexed, "object"))
     }
 }

@@ -19,7 +19,7 @@ use super::files::Input;
 #[derive(Debug)]
 pub enum Destination {
     /// Into a cache.
-    Cache(Cache),
+    Cache(Box<Cache>),
     /// Into a file.
     File(PathBuf),
 }
@@ -70,7 +70,7 @@ impl Job<'_> {
         let file = ProgramFile::read(input.path(), self.program)?;
         let code_hash = file.code_hash();
         let (found, object_bytes, key) = match self.destination {
-            Destination::Cache(cache) => self.into_cache(cache, &file, code_hash)?,
+            Destination::Cache(cache) => self.store_in(cache, &file, code_hash)?,
             Destination::File(path) => {
                 let object = self.compile(&file, code_hash)?;
                 writing(replace(path, &object), path)?;
@@ -81,7 +81,7 @@ impl Job<'_> {
         Ok(Compiled { program_bytes, container: file.container, code_hash, object_bytes, key, found })
     }
 
-    fn into_cache(
+    fn store_in(
         &self,
         cache: &Cache,
         file: &ProgramFile,

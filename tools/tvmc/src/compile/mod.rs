@@ -34,7 +34,7 @@ pub fn compile(args: CompileArgs, output: &Output) -> Outcome {
                 inputs.len()
             )));
         }
-        None => Destination::Cache(cache_place::open(&cache)?),
+        None => Destination::Cache(Box::new(cache_place::open(&cache)?)),
     };
     let job = Job { program, target, destination: &destination };
     let started = Instant::now();

@@ -10,7 +10,7 @@ use tvm_isa::GpVersion;
 use crate::args::Target;
 use crate::failure::{Failure, Status};
 use crate::output::Report;
-use crate::quantity::{duration, grouped, hex, nanos};
+use crate::quantity::{counted, duration, grouped, hex, nanos};
 use crate::table::{Align, Table};
 
 use super::job::{Compiled, Destination, Found};
@@ -171,9 +171,11 @@ impl Report for CompileReport {
         let Totals { files, hits, compiled, failed, code_bytes, object_bytes, time_ns } = &self.totals;
         let time = duration(Duration::from_nanos(*time_ns));
         let (code, object) = (grouped(*code_bytes), grouped(*object_bytes));
+        let results = format!("{compiled} compiled, {hits} in the cache, {failed} failed");
         writeln!(
             out,
-            "{files} files: {compiled} compiled, {hits} in the cache, {failed} failed; {code} bytes of programs, {object} bytes of objects, {time}"
+            "{}: {results}; {code} bytes of programs, {object} bytes of objects, {time}",
+            counted(*files, "file")
         )?;
         match (&self.cache_dir, &self.output) {
             (Some(path), _) => writeln!(out, "cache: {}", path.display()),

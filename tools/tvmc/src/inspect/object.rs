@@ -227,3 +227,33 @@ impl Report for ObjectReport {
         table.write(out, 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tvm_compiler::{CompileOptions, compile};
+    use tvm_isa::{Container, GpVersion};
+
+    use super::*;
+    use crate::failure::Status;
+
+    #[test]
+    fn damaged_objects_are_refused_or_reported_on() {
+        // load_imm a0, 7; trap
+        let program = [0, 0, 4, 51, 7, 7, 0, 0b1001];
+        let (version, container) = (GpVersion::V0_7_2, Container::Raw);
+        let options = CompileOptions { version, container, cpu: CpuFeatures::BASELINE };
+        let object = compile(&program, [0; 32], options).unwrap();
+        let report = |bytes: &[u8]| ObjectReport::new(Path::new("x"), bytes);
+        assert_eq!(report(&object).unwrap().text.guest_code_bytes, 4);
+        let text = tvm_abi::sections::TEXT_FILE_OFFSET as usize;
+        for at in (0..text).chain(2 * text..object.len()) {
+            let mut bad = object.clone();
+            bad[at] ^= 0x81;
+            match report(&bad) {
+                Ok(report) => report.write(&mut io::sink()).unwrap(),
+                Err(failure) => assert_eq!(failure.status(), Status::Malformed, "byte {at}: {:?}", failure.messages()),
+            }
+            assert!(at % 7 != 0 || report(&object[..at]).is_err(), "cut to {at} bytes");
+        }
+    }
+}

@@ -14,7 +14,7 @@ use tvm_runtime::jam::version::JamRules;
 use crate::failure::Failure;
 use crate::output::Report;
 use crate::program_file::{Parts, ProgramFile, malformed};
-use crate::quantity::{grouped, hex, printable};
+use crate::quantity::{grouped, hex};
 use crate::table::{Align, Table};
 
 /// Operations that are shown to people, the most frequent ones; programs get all of them.
@@ -120,7 +120,8 @@ impl ProgramReport {
             jump_table: JumpTableReport { entries: jump_table.len(), entry_bytes: jump_table.entry_size() },
             operations,
             host_calls,
-            shown_metadata: metadata.map(|bytes| printable(&bytes[..bytes.len().min(SHOWN_METADATA)])),
+            shown_metadata: metadata
+                .map(|bytes| format!("\"{}\"", bytes[..bytes.len().min(SHOWN_METADATA)].escape_ascii())),
         })
     }
 }

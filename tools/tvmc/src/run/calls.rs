@@ -1,19 +1,19 @@
 //! The host calls that a program gets from the command line.
 
-use tvm_isa::{Gas, GpVersion};
+use tvm_isa::{Gas, GpVersion, Reg};
+use tvm_runtime::jam::MAX_LOG_BYTES;
+use tvm_runtime::jam::observer::MemoryAccess;
 use tvm_runtime::jam::results::WHAT;
-use tvm_runtime::jam::table::{HostFunction, LOG, Setting, find};
+use tvm_runtime::jam::table::{Entry, HostFunction, LOG, Setting, find};
 use tvm_runtime::jam::version::JamRules;
+use tvm_runtime::memory::GuestMemory;
 use tvm_runtime::{Guest, GuestExit, HostAction, HostCalls, HostError};
 
 use crate::output::note;
 use crate::quantity::defused;
 
-/// Longest log message, and longest target of one, that is shown; in bytes.
-const MAX_LOG_BYTES: u64 = 1 << 16;
-
-/// JIP-1's names of the log levels.
-const LEVELS: [&str; 5] = ["fatal", "warning", "info", "debug", "trace"];
+/// JIP-1's log levels: what each is for.
+const LEVELS: [&str; 5] = ["fatal", "warning", "info", "helpful", "pedantic"];
 
 /// Serves `gas`, shows what is logged, and knows no other call.
 #[derive(Debug)]
@@ -27,6 +27,16 @@ impl CommandLineHost {
     pub fn new(gp: GpVersion, shows_log: bool) -> Self {
         Self { rules: JamRules::of(gp), shows_log }
     }
+
+    /// The name of a call that is served.
+    pub fn name_of(&self, id: u64) -> Option<&'static str> {
+        self.served(id).map(|entry| entry.name)
+    }
+
+    /// `gas` may be called in every setting.
+    fn served(&self, id: u64) -> Option<&'static Entry> {
+        find(self.rules.functions, id, Setting::IsAuthorized).filter(|entry| entry.function == HostFunction::Gas)
+    }
 }
 
 impl HostCalls for CommandLineHost {
@@ -34,18 +44,17 @@ impl HostCalls for CommandLineHost {
         if id == LOG && self.shows_log {
             show_log(&guest);
         }
-        // `gas` may be called anywhere, and this setting has the fewest other functions.
-        let entry = find(self.rules.functions, id, Setting::IsAuthorized);
-        let gas = entry.filter(|entry| entry.function == HostFunction::Gas);
-        let cost = gas.map_or(self.rules.unknown_call_gas.into(), |entry| entry.cost.upfront(guest.regs));
+        let served = self.served(id);
+        let cost = served.map_or(self.rules.unknown_call_gas.into(), |entry| entry.cost.upfront(guest.regs));
         match u128::from(guest.gas.0).checked_sub(cost) {
+            // What is left of 64 bits fits 64 bits.
             Some(left) => *guest.gas = Gas(left as u64),
             None => {
                 *guest.gas = Gas(0);
                 return Ok(HostAction::Exit(GuestExit::OutOfGas));
             }
         }
-        guest.regs[7] = if gas.is_some() { guest.gas.0 } else { WHAT };
+        guest.regs[7] = if served.is_some() { guest.gas.0 } else { WHAT };
         Ok(HostAction::Resume)
     }
 }
@@ -53,8 +62,7 @@ impl HostCalls for CommandLineHost {
 /// JIP-1: level in φ7, target in φ8 and φ9, message in φ10 and φ11. What cannot be read is left out.
 fn show_log(guest: &Guest<'_>) {
     let text = |start: usize| {
-        let (address, len) = (guest.regs[start], guest.regs[start + 1]);
-        let bytes = (len <= MAX_LOG_BYTES).then(|| guest.memory.read(address, len).ok()).flatten();
+        let bytes = text_bytes(guest.regs, start, guest.memory);
         bytes.map(|bytes| defused(&String::from_utf8_lossy(&bytes)))
     };
     let level = usize::try_from(guest.regs[7]).ok().and_then(|level| LEVELS.get(level)).unwrap_or(&"log");
@@ -63,4 +71,22 @@ fn show_log(guest: &Guest<'_>) {
         Some(message) => note(&format!("[{level}{target}] {message}")),
         None => note(&format!("[{level}{target}] (message at {:#x} is not readable)", guest.regs[10])),
     }
+}
+
+/// The memory that call `id` reads: `log` its target and its message, no other call any.
+pub fn log_reads(id: u64, regs: &[u64; Reg::COUNT], memory: &GuestMemory) -> Vec<MemoryAccess> {
+    if id != LOG {
+        return Vec::new();
+    }
+    let access = |start: usize| {
+        let bytes = text_bytes(regs, start, memory)?;
+        Some(MemoryAccess { start: regs[start], write: false, bytes })
+    };
+    [8, 10].into_iter().filter_map(access).collect()
+}
+
+/// The bytes whose address is in register `start` and whose length is in the next one.
+fn text_bytes(regs: &[u64; Reg::COUNT], start: usize, memory: &GuestMemory) -> Option<Vec<u8>> {
+    let (address, len) = (regs[start], regs[start + 1]);
+    if len > MAX_LOG_BYTES { None } else { memory.read(address, len).ok() }
 }

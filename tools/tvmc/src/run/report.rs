@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tvm_isa::Reg;
-use tvm_runtime::{Engine, GuestExit, Instance, Origin};
+use tvm_runtime::{GuestExit, Origin};
 
 use crate::output::Report;
 use crate::quantity::{duration, grouped, hex, nanos};
 use crate::table::{Align, Table};
 
-use super::{Request, Times};
+use super::prepared::{Prepared, Times};
+use super::request::Request;
 
 /// Output bytes that are shown to people; --output and --json give all of them.
 const MAX_SHOWN_BYTES: usize = 1024;
@@ -72,16 +73,16 @@ struct TimeReport {
 
 impl RunReport {
     /// The report of a run that ended with `exit`.
-    pub(super) fn new(request: &Request, engine: &Engine, instance: &Instance, exit: GuestExit, times: Times) -> Self {
+    pub fn new(request: &Request, prepared: &Prepared, exit: GuestExit) -> Self {
+        let Prepared { engine, instance, times: Times { open, load, set_up, run } } = prepared;
         let (state, module) = (instance.state(), instance.module());
-        let output_bytes =
-            (exit == GuestExit::Halt).then(|| instance.memory().read(state.regs[7], state.regs[8]).ok()).flatten();
-        let Times { open, load, set_up, run } = times;
+        let pointed_to = || instance.memory().read(state.regs[7], state.regs[8]).ok();
+        let output_bytes = if exit == GuestExit::Halt { pointed_to() } else { None };
         Self {
             file: request.program.path.clone(),
             gp: request.program.gp.name(),
             container: request.program.container.name(),
-            code_hash: hex(&request.program.code_hash()),
+            code_hash: hex(&request.code_hash),
             engine: if module.origin() == Origin::Interpreted { "interpreter" } else { "compiled" },
             cache: match (module.origin(), engine.cache()) {
                 (Origin::CacheHit, _) => "hit",
@@ -94,20 +95,15 @@ impl RunReport {
             output: output_bytes.as_deref().map(hex),
             registers: state.regs.map(|value| format!("{value:#x}")),
             time: TimeReport {
-                open_ns: nanos(open),
-                load_ns: nanos(load),
-                set_up_ns: nanos(set_up),
-                run_ns: nanos(run),
+                open_ns: nanos(*open),
+                load_ns: nanos(*load),
+                set_up_ns: nanos(*set_up),
+                run_ns: nanos(*run),
             },
             exit,
             output_bytes,
             register_values: state.regs,
         }
-    }
-
-    /// How the guest ended.
-    pub fn exit(&self) -> GuestExit {
-        self.exit
     }
 
     /// What the guest gave out, if it halted and pointed to readable memory.
