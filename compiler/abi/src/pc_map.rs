@@ -103,8 +103,7 @@ impl PcMapBuilder {
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
         let Self { regions, stream, last: _, cold, cold_start } = self;
-        let mut out =
-            Vec::with_capacity(HEADER + regions.len() * RECORD + cold.len() * COLD_RECORD + stream.len());
+        let mut out = Vec::with_capacity(HEADER + regions.len() * RECORD + cold.len() * COLD_RECORD + stream.len());
         for number in [regions.len() as u32, stream.len() as u32, cold.len() as u32, cold_start.0] {
             out.extend(number.to_le_bytes());
         }
@@ -226,11 +225,7 @@ impl<'a> PcMap<'a> {
     fn record(&self, index: usize) -> (Region, usize) {
         let bytes = &self.records[index * RECORD..(index + 1) * RECORD];
         let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-        let region = Region {
-            text: TextOffset(word(0)),
-            pc: Pc(word(4)),
-            charge: Gas(word(8).into()),
-        };
+        let region = Region { text: TextOffset(word(0)), pc: Pc(word(4)), charge: Gas(word(8).into()) };
         (region, word(12) as usize)
     }
 }
