@@ -24,7 +24,9 @@ pub enum Error {
     #[error(transparent)]
     Memory(#[from] InitialiseError),
     /// Machine code for another CPU was asked for.
-    #[error("this CPU lacks features that code was asked to use: wanted {wanted:?}, found {found:?}; name fewer features")]
+    #[error(
+        "this CPU lacks features that code was asked to use: wanted {wanted:?}, found {found:?}; name fewer features"
+    )]
     Cpu {
         /// Features asked for.
         wanted: CpuFeatures,

@@ -1,6 +1,6 @@
 //! How a guest's execution ends.
 
-use tvm_isa::{GuestAddr, Pc, Reg, Gas};
+use tvm_isa::{Gas, GuestAddr, Pc, Reg};
 
 /// What the guest did. An outcome of the guest is never an error of the machine, and the reverse: see [`crate::Error`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

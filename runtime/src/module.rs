@@ -44,7 +44,11 @@ struct Inner {
 enum Code {
     Native(NativeModule),
     /// The whole container, with the positions of its parts.
-    Bytes { blob: Vec<u8>, ro: Vec<u8>, rw: Vec<u8> },
+    Bytes {
+        blob: Vec<u8>,
+        ro: Vec<u8>,
+        rw: Vec<u8>,
+    },
 }
 
 impl Module {
@@ -168,7 +172,9 @@ fn layout_of(container: Container, sizes: Sizes) -> Result<Option<Layout>, LoadE
     match container {
         Container::Raw => Ok(None),
         Container::Standard | Container::Jam => Layout::new(sizes).map(Some).map_err(|needed| {
-            LoadError::Machine(Error::Internal(format!("an object's memory layout takes {needed} bytes of address space")))
+            LoadError::Machine(Error::Internal(format!(
+                "an object's memory layout takes {needed} bytes of address space"
+            )))
         }),
     }
 }
@@ -200,6 +206,7 @@ fn image_of(native: &NativeModule, layout: Option<&Layout>) -> Result<Image, Loa
     }
     let table = native.jump_table();
     let jump_table = (table.len > 0).then_some(JumpTable { file_offset: table.offset, len: table.len as usize });
-    Image::new(Some(native.file()), jump_table, segments)
-        .map_err(|error| LoadError::Machine(Error::Internal(format!("an object's memory image is impossible: {error}"))))
+    Image::new(Some(native.file()), jump_table, segments).map_err(|error| {
+        LoadError::Machine(Error::Internal(format!("an object's memory image is impossible: {error}")))
+    })
 }
