@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod assemble;
 pub mod conformance;
 pub mod differential;
 pub mod machine;

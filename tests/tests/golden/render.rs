@@ -1,0 +1,172 @@
+//! From an entry to text: compiled, and the machine code of its region disassembled.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction as Machine, IntelFormatter, Mnemonic, OpKind};
+use iced_x86::{SymbolResolver, SymbolResult};
+use tvm_abi::sections::{STUBS_FILE_OFFSET, TEXT_FILE_OFFSET};
+use tvm_abi::{COLD_SITE_BYTES, CpuFeatures, PcMap, Site, Stub, TextOffset};
+use tvm_compiler::{CompileOptions, compile};
+use tvm_isa::{Container, GpVersion, Instruction, Pc, Program};
+
+use super::entry::{Entry, Shown};
+
+/// What code is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Rules of the program.
+    pub version: GpVersion,
+    /// What the CPU has.
+    pub cpu: CpuFeatures,
+}
+
+/// An entry as it stands in a golden file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rendered {
+    /// The instruction, its bytes and what is special about it.
+    pub title: String,
+    /// One line for each machine instruction.
+    pub code: Vec<String>,
+}
+
+/// Width of the column with the machine code's bytes.
+const BYTES_COLUMN: usize = 40;
+
+/// Stands where an instruction needs no machine code.
+const NOTHING: &str = "(nothing)";
+
+/// Compiles the entry's program and writes down what was asked for.
+pub fn render(target: Target, entry: &Entry) -> Rendered {
+    let Target { version, cpu } = target;
+    let Entry { note, pc, blob, shown, .. } = entry;
+    let options = CompileOptions { version, container: Container::Raw, cpu };
+    let object = compile(blob, [0; 32], options).expect("a valid program");
+    let program = Program::parse(blob).expect("a valid program");
+    let code = Code::of(&object, &program);
+    let note = if note.is_empty() { String::new() } else { format!(" ; {note}") };
+    let instruction = Instruction::decode(&program, version.rules(), Pc(*pc));
+    let bytes = hex_of(&program.code()[*pc as usize..instruction.next_pc().0.min(program.code_len()) as usize]);
+    Rendered { title: format!("{} | {bytes}{note}", instruction.text()), code: code.region(Pc(*pc), *shown) }
+}
+
+/// Machine code with everything that names its places.
+struct Code<'a> {
+    text: &'a [u8],
+    map: PcMap<'a>,
+    names: Names,
+}
+
+impl<'a> Code<'a> {
+    fn of(object: &'a [u8], program: &Program<'_>) -> Self {
+        let elf = goblin::elf::Elf::parse(object).expect("an ELF object");
+        let section = |name: &str| {
+            let found = elf.section_headers.iter().find(|header| elf.shdr_strtab.get_at(header.sh_name) == Some(name));
+            &object[found.and_then(|header| header.file_range()).expect("objects have all sections")]
+        };
+        let text = section(tvm_abi::sections::TEXT);
+        let map = PcMap::parse(section(tvm_abi::sections::PC_MAP)).expect("a valid pc map");
+        let mut names = BTreeMap::new();
+        for (number, stub) in (0..).zip(Stub::ALL) {
+            names.insert(TEXT_FILE_OFFSET + 8 * number, format!("{stub:?}"));
+            names.insert(STUBS_FILE_OFFSET + stub.slot_offset() as u64, format!("{}", stub.symbol()));
+        }
+        for region in map.regions() {
+            let past = if region.pc.0 >= program.code_len() { " (end)" } else { "" };
+            names.insert(address(region.text), format!("@{}{past}", region.pc));
+        }
+        // Cold sites stand behind the last region, one after the other.
+        let mut end = text.len() as u32;
+        while let Some(at) = end.checked_sub(COLD_SITE_BYTES)
+            && let Some(site) = map.site(TextOffset(end - 1)).filter(|_| is_cold(&map, at))
+        {
+            names.insert(address(TextOffset(at)), format!("cold site of @{}", describe(&site)));
+            end = at;
+        }
+        Self { text, map, names: Names(names) }
+    }
+
+    /// The machine code of the region that starts at `pc`.
+    fn region(&self, pc: Pc, shown: Shown) -> Vec<String> {
+        let region = self.map.entry(pc).expect("a region starts at the instruction");
+        let end = self.map.regions().map(|region| region.text.0).find(|text| *text > region.text.0);
+        let end = end.unwrap_or(self.text.len() as u32);
+        let bytes = &self.text[region.text.0 as usize..end as usize];
+        let instructions: Vec<Machine> =
+            Decoder::with_ip(64, bytes, address(region.text), DecoderOptions::NONE).into_iter().collect();
+        let charge = if region.charge.0 > 0 { 2 } else { 0 };
+        if let [subtract, jump, ..] = &instructions[..charge] {
+            assert_eq!((subtract.mnemonic(), jump.mnemonic()), (Mnemonic::Sub, Mnemonic::Jb), "a charge");
+        }
+        let lines = match shown {
+            Shown::Instructions => &instructions[charge..],
+            Shown::Charge => &instructions[..charge],
+        };
+        if lines.is_empty() {
+            return vec![NOTHING.to_owned()];
+        }
+        lines.iter().map(|instruction| self.line(instruction)).collect()
+    }
+
+    fn line(&self, instruction: &Machine) -> String {
+        let at = (instruction.ip() - TEXT_FILE_OFFSET) as usize;
+        assert!(!instruction.is_invalid(), "undecodable machine code at {at:#x}");
+        let mut formatter = IntelFormatter::with_options(Some(Box::new(self.names.clone())), None);
+        let options = formatter.options_mut();
+        options.set_hex_prefix("0x");
+        options.set_hex_suffix("");
+        options.set_uppercase_hex(false);
+        options.set_space_after_operand_separator(true);
+        options.set_signed_immediate_operands(true);
+        options.set_branch_leading_zeros(false);
+        options.set_show_branch_size(false);
+        let mut line = format!("{:BYTES_COLUMN$}", hex_of(&self.text[at..at + instruction.len()]));
+        formatter.format(instruction, &mut line);
+        // A site of a memory access is where it starts, that of a call its last byte.
+        let site = [at, at + instruction.len() - 1].into_iter().find_map(|at| self.map.site(TextOffset(at as u32)));
+        if let Some(site) = site {
+            write!(line, " ; site of @{}", describe(&site)).expect("strings take everything");
+        }
+        line
+    }
+}
+
+/// Whether the map has a cold site whose call starts at `at`: then it does so in no region.
+fn is_cold(map: &PcMap<'_>, at: u32) -> bool {
+    let in_region = (0..map.region_count()).flat_map(|index| map.sites_of(index)).any(|site| site.text.0 >= at);
+    !in_region
+}
+
+fn describe(site: &Site) -> String {
+    match site.give_back.0 {
+        0 => site.pc.to_string(),
+        gas => format!("{}, gives back {gas}", site.pc),
+    }
+}
+
+fn address(text: TextOffset) -> u64 {
+    TEXT_FILE_OFFSET + u64::from(text.0)
+}
+
+fn hex_of(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+/// Names of places, by their address.
+#[derive(Clone)]
+struct Names(BTreeMap<u64, String>);
+
+impl SymbolResolver for Names {
+    fn symbol(
+        &mut self,
+        instruction: &Machine,
+        _operand: u32,
+        instruction_operand: Option<u32>,
+        address: u64,
+        _address_size: u32,
+    ) -> Option<SymbolResult<'_>> {
+        let is_branch = instruction_operand.is_some_and(|n| instruction.op_kind(n) == OpKind::NearBranch64);
+        let name = self.0.get(&address).filter(|_| is_branch || instruction.is_ip_rel_memory_operand())?;
+        Some(SymbolResult::with_str(address, name))
+    }
+}
