@@ -32,8 +32,6 @@ pub struct JamRules {
     pub transfer_charges_success: bool,
     /// Whether lengths of preimages that do not fit 32 bits are refused before anything else.
     pub lengths_checked_first: bool,
-    /// First of the two registers with offset and length of `info`.
-    pub info_window: usize,
     /// The most inner machines that may exist at a time.
     pub max_machines: Option<usize>,
     /// Whether the gas lent to an inner machine is taken from the caller's.
@@ -52,17 +50,6 @@ pub struct JamRules {
     pub fetch_authorizer_hash: bool,
     /// Whether a refinement context has the anchor's slot and the lookup anchor's state root.
     pub context_has_anchor_slot: bool,
-    /// In which order a work package and its items are encoded.
-    pub package_layout: PackageLayout,
-}
-
-/// Orders of fields of work packages and work items (GP C.2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PackageLayout {
-    /// GP 0.7.0: the package starts with the token, items with service, code hash and payload.
-    TokenFirst,
-    /// Since GP 0.7.1: the fields of fixed length come first.
-    FixedFirst,
 }
 
 static RULES: [JamRules; 3] = {
@@ -78,7 +65,6 @@ static RULES: [JamRules; 3] = {
         designate_counts: false,
         transfer_charges_success: true,
         lengths_checked_first: false,
-        info_window: 9,
         max_machines: None,
         invoke_lends: false,
         reports_negative_gas: true,
@@ -88,7 +74,6 @@ static RULES: [JamRules; 3] = {
         constants_of_validators: true,
         fetch_authorizer_hash: false,
         context_has_anchor_slot: false,
-        package_layout: PackageLayout::FixedFirst,
     };
     let gp_0_7_0 = JamRules {
         version: GpVersion::V0_7_0,
@@ -99,11 +84,9 @@ static RULES: [JamRules; 3] = {
         has_registrar: false,
         assign_checks_assigner: false,
         transfer_charges_success: false,
-        info_window: 9,
         transfers_are_inputs: false,
         refine_takes_core: false,
         fetch_authorizer_hash: true,
-        package_layout: PackageLayout::TokenFirst,
         ..gp_0_7_2
     };
     let gp_0_8_0 = JamRules {

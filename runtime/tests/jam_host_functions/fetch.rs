@@ -287,12 +287,9 @@ fn refine_and_is_authorized_have_the_package() {
 
             let package = fetch(7, 0).unwrap();
             assert!(package.windows(context.len()).any(|window| window == context));
-            // The second item ends with its extrinsics, or their number of exports.
+            // The second item ends with its extrinsics.
             let mut end = vec![2];
             end.extend([[0x44; 32].to_vec(), vec![4, 0, 0, 0]].concat().repeat(2));
-            if version == GpVersion::V0_7_0 {
-                end.extend([7, 0]);
-            }
             assert_eq!(package[package.len() - end.len()..], end);
             // The import is by package: bit 15 of its index is set.
             let import = [vec![1], vec![0x33; 32], vec![9, 0x80]].concat();

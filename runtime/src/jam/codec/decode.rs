@@ -8,7 +8,7 @@ use crate::jam::types::{
     Bytes, ExtrinsicSpec, Hash, ImportSpec, RefinementContext, ServiceId, TimeSlot, WorkError, WorkItem, WorkPackage,
     WorkResult,
 };
-use crate::jam::version::{JamRules, PackageLayout};
+use crate::jam::version::JamRules;
 
 /// Why bytes do not decode.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -177,51 +177,30 @@ impl<'a> Decoder<'a> {
 
     /// A work item.
     #[expect(clippy::missing_errors_doc, reason = "as `bytes`")]
-    pub fn work_item(&mut self, rules: &JamRules) -> Result<WorkItem, DecodeError> {
-        let mut item = WorkItem { service: ServiceId(self.u32()?), code_hash: self.hash()?, ..WorkItem::default() };
-        match rules.package_layout {
-            PackageLayout::TokenFirst => {
-                item.payload = self.blob()?.to_vec();
-                item.refine_gas = Gas(self.u64()?);
-                item.accumulate_gas = Gas(self.u64()?);
-                item.imports = self.sequence(Self::import)?;
-                item.extrinsics = self.sequence(Self::extrinsic)?;
-                item.export_count = self.u16()?;
-            }
-            PackageLayout::FixedFirst => {
-                item.refine_gas = Gas(self.u64()?);
-                item.accumulate_gas = Gas(self.u64()?);
-                item.export_count = self.u16()?;
-                item.payload = self.blob()?.to_vec();
-                item.imports = self.sequence(Self::import)?;
-                item.extrinsics = self.sequence(Self::extrinsic)?;
-            }
-        }
-        Ok(item)
+    pub fn work_item(&mut self) -> Result<WorkItem, DecodeError> {
+        Ok(WorkItem {
+            service: ServiceId(self.u32()?),
+            code_hash: self.hash()?,
+            refine_gas: Gas(self.u64()?),
+            accumulate_gas: Gas(self.u64()?),
+            export_count: self.u16()?,
+            payload: self.blob()?.to_vec(),
+            imports: self.sequence(Self::import)?,
+            extrinsics: self.sequence(Self::extrinsic)?,
+        })
     }
 
     /// A work package.
     #[expect(clippy::missing_errors_doc, reason = "as `bytes`")]
     pub fn work_package(&mut self, rules: &JamRules) -> Result<WorkPackage, DecodeError> {
-        let mut package = WorkPackage::default();
-        match rules.package_layout {
-            PackageLayout::TokenFirst => {
-                package.authorization = self.blob()?.to_vec();
-                package.auth_code_host = ServiceId(self.u32()?);
-                package.auth_code_hash = self.hash()?;
-                package.authorizer_config = self.blob()?.to_vec();
-                package.context = self.context(rules)?;
-            }
-            PackageLayout::FixedFirst => {
-                package.auth_code_host = ServiceId(self.u32()?);
-                package.auth_code_hash = self.hash()?;
-                package.context = self.context(rules)?;
-                package.authorization = self.blob()?.to_vec();
-                package.authorizer_config = self.blob()?.to_vec();
-            }
-        }
-        package.items = self.sequence(|decoder| decoder.work_item(rules))?;
-        Ok(package)
+        Ok(WorkPackage {
+            auth_code_host: ServiceId(self.u32()?),
+            auth_code_hash: self.hash()?,
+            context: self.context(rules)?,
+            authorization: self.blob()?.to_vec(),
+            authorizer_config: self.blob()?.to_vec(),
+            items: self.sequence(Self::work_item)?,
+        })
     }
 
     fn import(&mut self) -> Result<ImportSpec, DecodeError> {

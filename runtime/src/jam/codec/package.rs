@@ -1,8 +1,11 @@
 //! Work packages, their items and contexts (GP C.2, C(P), C(W), C(C)).
+//!
+//! The order of fields is the same in all versions: that it was so in GP 0.7.0 already is what the hash of the one public
+//! work package from its time says.
 
 use super::{encode_blob, encode_hash, encode_sequence};
 use crate::jam::types::{ExtrinsicSpec, ImportSpec, RefinementContext, WorkItem, WorkPackage};
-use crate::jam::version::{JamRules, PackageLayout};
+use crate::jam::version::JamRules;
 
 /// Set in an import's index when its root is the hash of a work package.
 const BY_PACKAGE: u16 = 1 << 15;
@@ -12,23 +15,12 @@ const BY_PACKAGE: u16 = 1 << 15;
 pub fn encode_package(package: &WorkPackage, rules: &JamRules) -> Vec<u8> {
     let WorkPackage { auth_code_host, auth_code_hash, context, authorization, authorizer_config, items } = package;
     let mut out = Vec::new();
-    match rules.package_layout {
-        PackageLayout::TokenFirst => {
-            encode_blob(authorization, &mut out);
-            out.extend_from_slice(&auth_code_host.0.to_le_bytes());
-            encode_hash(auth_code_hash, &mut out);
-            encode_blob(authorizer_config, &mut out);
-            encode_context(context, rules, &mut out);
-        }
-        PackageLayout::FixedFirst => {
-            out.extend_from_slice(&auth_code_host.0.to_le_bytes());
-            encode_hash(auth_code_hash, &mut out);
-            encode_context(context, rules, &mut out);
-            encode_blob(authorization, &mut out);
-            encode_blob(authorizer_config, &mut out);
-        }
-    }
-    encode_sequence(items, &mut out, |item, out| encode_item(item, rules, out));
+    out.extend_from_slice(&auth_code_host.0.to_le_bytes());
+    encode_hash(auth_code_hash, &mut out);
+    encode_context(context, rules, &mut out);
+    encode_blob(authorization, &mut out);
+    encode_blob(authorizer_config, &mut out);
+    encode_sequence(items, &mut out, encode_item);
     out
 }
 
@@ -59,30 +51,16 @@ pub fn encode_context(context: &RefinementContext, rules: &JamRules, out: &mut V
 }
 
 /// Appends a work item.
-pub fn encode_item(item: &WorkItem, rules: &JamRules, out: &mut Vec<u8>) {
+pub fn encode_item(item: &WorkItem, out: &mut Vec<u8>) {
     let WorkItem { service, code_hash, payload, refine_gas, accumulate_gas, export_count, imports, extrinsics } = item;
     out.extend_from_slice(&service.0.to_le_bytes());
     encode_hash(code_hash, out);
-    let gas = |out: &mut Vec<u8>| {
-        out.extend_from_slice(&refine_gas.0.to_le_bytes());
-        out.extend_from_slice(&accumulate_gas.0.to_le_bytes());
-    };
-    match rules.package_layout {
-        PackageLayout::TokenFirst => {
-            encode_blob(payload, out);
-            gas(out);
-            encode_sequence(imports, out, encode_import);
-            encode_sequence(extrinsics, out, encode_extrinsic);
-            out.extend_from_slice(&export_count.to_le_bytes());
-        }
-        PackageLayout::FixedFirst => {
-            gas(out);
-            out.extend_from_slice(&export_count.to_le_bytes());
-            encode_blob(payload, out);
-            encode_sequence(imports, out, encode_import);
-            encode_sequence(extrinsics, out, encode_extrinsic);
-        }
-    }
+    out.extend_from_slice(&refine_gas.0.to_le_bytes());
+    out.extend_from_slice(&accumulate_gas.0.to_le_bytes());
+    out.extend_from_slice(&export_count.to_le_bytes());
+    encode_blob(payload, out);
+    encode_sequence(imports, out, encode_import);
+    encode_sequence(extrinsics, out, encode_extrinsic);
 }
 
 /// Appends the summary of a work item that `fetch` gives as kinds 11 and 12 (GP B.5, S): 62 octets.

@@ -10,7 +10,8 @@ use crate::jam::types::ServiceId;
 /// **info** (0.7: 5, 0.8.0: 6). Copies an account's record, 96 octets as [`encode_info`] has them, or a part of it to the
 /// guest.
 ///
-/// φ7 service, φ8 destination, φ9 offset, φ10 length; up to GP 0.7.1 offset and length are φ11 and φ12.
+/// φ7 service, φ8 destination, φ9 offset, φ10 length. (The text of GP 0.7.1 has φ11 and φ12 for the last two; the public
+/// traces of GP 0.7.0 have these.)
 /// Panics when the part's destination is not writable. φ7 ← NONE when there is no such service, otherwise 96.
 pub(crate) fn info(
     call: &mut Call<'_>,
@@ -23,5 +24,5 @@ pub(crate) fn info(
         None => None,
     };
     let value = account.map(|account| encode_info(&account, account.threshold(constants)));
-    call.answer_window(8, call.rules.info_window, value.as_deref())
+    call.answer_window(8, 9, value.as_deref())
 }
