@@ -2,9 +2,9 @@
 
 use tvm_isa::{Gas, GpVersion};
 use tvm_runtime::GuestExit;
-use tvm_runtime::jam::InvocationEnd;
 use tvm_runtime::jam::results::{FULL, NONE, SELF as CALLER, WHAT};
 use tvm_runtime::jam::types::DeferredTransfer;
+use tvm_runtime::jam::{InvocationEnd, MAX_LOG_BYTES};
 
 use crate::services::changed;
 use crate::support::{ALL, Expect, GuestCode, NOWHERE, OTHER, RO, RW, RW_END, SELF, World};
@@ -305,6 +305,17 @@ fn log_is_unknown_but_heard() {
         assert!(logs([2, NOWHERE, 6, RO, 6]).is_empty());
         assert!(logs([2, RO, 6, RO, u64::MAX]).is_empty());
         assert!(logs([2, RO, 6, RO + 4095, 2]).is_empty());
+    }
+}
+
+#[test]
+fn long_logs_are_not_heard() {
+    let world = World::new(GpVersion::V0_7_2);
+    for (len, heard) in [(MAX_LOG_BYTES, 1), (MAX_LOG_BYTES + 1, 0)] {
+        let blob = GuestCode::new().with_rw_pages(17).call(100, &[2, 0, 0, RW, len]).halt(0, 0);
+        assert_eq!(world.accumulate(&blob).recorder.logs.len(), heard);
+        let blob = GuestCode::new().with_rw_pages(17).call(100, &[2, RW, len, RO, 1]).halt(0, 0);
+        assert_eq!(world.accumulate(&blob).recorder.logs.len(), heard);
     }
 }
 

@@ -432,3 +432,27 @@ fn long_runs_move_to_compiled_code_without_a_trace() {
         assert_eq!(of_a_version[0], of_a_version[1]);
     }
 }
+
+#[test]
+fn more_machines_than_may_run_compiled_code() {
+    // 64 may; the others go on in the interpreter, and nobody can tell.
+    for mut world in worlds() {
+        if is_0_8(&world) {
+            continue;
+        }
+        world.gas = 1 << 30;
+        let program = GuestCode::raw(&[JUMP_TO_ITSELF]);
+        let mut code = guest(&program, 30_000, 0);
+        let machines = 66;
+        for machine in 0..machines {
+            code = code.call(world.id("machine"), &[PROGRAM, program.len() as u64, 0]);
+            // The exchange is rewritten by every run, so each gets its own.
+            let exchange = RW + 0x100 + machine * 112;
+            code = code.with(exchange, &30_000_u64.to_le_bytes()).call(world.id("invoke"), &[machine, exchange]);
+        }
+        let ran = world.refine(&code.halt(0, 0));
+        let invocations: Vec<_> = ran.calls.iter().filter(|call| call.name == Some("invoke")).map(invoked).collect();
+        assert_eq!(invocations.len() as u64, machines);
+        assert!(invocations.iter().all(|(result, _, gas, _)| (*result, *gas) == (INNER_OOG, u64::MAX)));
+    }
+}

@@ -21,10 +21,18 @@ pub const MAX_PROGRAM_BYTES: u64 = 1 << 30;
 /// The most accessible pages of an invocation's inner machines: four whole address spaces. As above.
 pub const MAX_INNER_PAGES: u64 = 1 << 22;
 
+/// What bounds the host memory of inner machines.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    program_bytes: u64,
+    pages: u64,
+}
+
 /// Inner machines by index.
 pub(crate) struct Machines<'a> {
     engine: &'a Engine,
     version: GpVersion,
+    limits: Limits,
     machines: Vec<Option<InnerMachine>>,
     /// Indices below the vector's length that are free.
     free: BTreeSet<usize>,
@@ -59,6 +67,7 @@ impl<'a> Machines<'a> {
         Self {
             engine,
             version,
+            limits: Limits { program_bytes: MAX_PROGRAM_BYTES, pages: MAX_INNER_PAGES },
             machines: Vec::new(),
             free: BTreeSet::new(),
             programs: BTreeMap::new(),
@@ -94,8 +103,8 @@ impl<'a> Machines<'a> {
             (module, 0)
         });
         *users += 1;
-        if self.program_bytes > MAX_PROGRAM_BYTES {
-            return Err(limit("octets of programs", MAX_PROGRAM_BYTES));
+        if self.program_bytes > self.limits.program_bytes {
+            return Err(limit("octets of programs", self.limits.program_bytes));
         }
         let index = self.free.pop_first().unwrap_or(self.machines.len());
         match self.machines.get_mut(index) {
@@ -122,7 +131,7 @@ impl<'a> Machines<'a> {
         };
         let before = std::mem::replace(&mut machine.pages, pages);
         self.pages = self.pages - before + pages;
-        if self.pages > MAX_INNER_PAGES { Err(limit("pages of memory", MAX_INNER_PAGES)) } else { Ok(()) }
+        if self.pages > self.limits.pages { Err(limit("pages of memory", self.limits.pages)) } else { Ok(()) }
     }
 
     /// Runs a machine.
@@ -153,5 +162,54 @@ impl<'a> Machines<'a> {
             }
         }
         Some(machine.pc)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Backend, EngineConfig};
+
+    /// A program of one trap and `len` octets behind it, all different for each `mark`.
+    fn program(len: u8, mark: u8) -> Vec<u8> {
+        let mut program = vec![0, 0, len + 1, 0];
+        program.extend(std::iter::repeat_n(mark, len.into()));
+        let mask_len = usize::from(len + 1).div_ceil(8);
+        program.extend(std::iter::once(1).chain(std::iter::repeat(0)).take(mask_len));
+        program
+    }
+
+    #[test]
+    fn programs_count_once_and_until_their_last_machine_is_gone() {
+        let engine = Engine::new(EngineConfig { backend: Backend::Interpreter, ..EngineConfig::default() }).unwrap();
+        let mut machines = Machines::new(&engine, GpVersion::V0_7_2);
+        let (a, b, c) = (program(7, 1), program(7, 2), program(8, 3));
+        machines.limits.program_bytes = (a.len() + b.len()) as u64;
+        assert_eq!(machines.add(&a, 0).unwrap(), Some(0));
+        assert_eq!(machines.add(&a, 0).unwrap(), Some(1));
+        assert_eq!(machines.add(&b, 0).unwrap(), Some(2));
+        assert_eq!(machines.remove(0), Some(0));
+        assert_eq!(machines.program_bytes, machines.limits.program_bytes);
+        assert_eq!(machines.remove(1), Some(0));
+        assert_eq!(machines.add(&a, 0).unwrap(), Some(0));
+        assert_eq!(machines.remove(2), Some(0));
+        // One octet more than there is room for.
+        assert!(matches!(machines.add(&c, 0), Err(Stop::Host(_))));
+    }
+
+    #[test]
+    fn pages_count_until_their_machine_is_gone() {
+        let engine = Engine::new(EngineConfig { backend: Backend::Interpreter, ..EngineConfig::default() }).unwrap();
+        let mut machines = Machines::new(&engine, GpVersion::V0_7_2);
+        machines.limits.pages = 10;
+        for index in 0..2 {
+            assert_eq!(machines.add(&program(1, 1), 0).unwrap(), Some(index));
+        }
+        machines.note_pages(0, 6).unwrap();
+        machines.note_pages(1, 4).unwrap();
+        assert!(machines.note_pages(1, 5).is_err());
+        machines.note_pages(0, 5).unwrap();
+        assert_eq!(machines.remove(0), Some(0));
+        machines.note_pages(1, 10).unwrap();
     }
 }

@@ -66,6 +66,12 @@ impl GuestCode {
         self
     }
 
+    /// Another number of writable pages.
+    pub fn with_rw_pages(mut self, pages: usize) -> Self {
+        self.rw.resize(pages * 4096, 0);
+        self
+    }
+
     /// Sets a register.
     pub fn set(mut self, reg: u8, value: u64) -> Self {
         let mut load = vec![20, reg];
