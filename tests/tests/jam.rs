@@ -48,3 +48,8 @@ fn traces_of_0_7_0() {
 fn ecalli() {
     check("ecalli", 418, |path| suites::ecalli(path, &both_engines()));
 }
+
+#[test]
+fn refine() {
+    check("refine", 3, |path| suites::refine(path, None, &both_engines()));
+}

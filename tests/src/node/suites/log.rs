@@ -112,9 +112,6 @@ impl<'a> Recorder<'a> {
         Self { tvm, text: Mutex::default() }
     }
 
-    pub fn text(&self) -> String {
-        self.text.lock().unwrap().clone()
-    }
     /// What was recorded, in the order in which invocations ended.
     #[must_use]
     pub fn logs(&self) -> Vec<Log> {

@@ -6,6 +6,7 @@ mod compare;
 mod ecalli;
 mod log;
 mod preimages;
+mod refine;
 mod traces;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ pub use accumulate::accumulate;
 use anyhow::ensure;
 pub use ecalli::ecalli;
 pub use preimages::preimages;
+pub use refine::refine;
 pub use traces::traces;
 
 use crate::conformance::{Differences, Failure, Report};
@@ -63,14 +65,4 @@ fn collect_files(path: &Path, endings: &[&str], files: &mut Vec<PathBuf>) -> any
         files.push(path.to_owned());
     }
     Ok(())
-}
-
-/// Imports a step and gives everything that was observed, for people who look for a difference.
-///
-/// # Errors
-/// When the block cannot be imported.
-pub fn debug_import(step: &crate::node::traces::Step, tvm: &Tvm) -> (anyhow::Result<String>, String) {
-    let recorder = log::Recorder::new(tvm);
-    let r = traces::import(step, &recorder, 1).map(|i| format!("{:?}", i.used));
-    (r, recorder.text())
 }
