@@ -5,6 +5,7 @@
 
 use core::iter::FusedIterator;
 
+use crate::instruction::Instruction;
 use crate::program::{MAX_SKIP, Program};
 use crate::units::Pc;
 use crate::version::Rules;
@@ -49,6 +50,18 @@ impl<'a> Program<'a> {
         words.load();
         let next = words.next();
         Marks { words, next }
+    }
+
+    /// The instructions from `start` on, up to the first that ends a basic block; that is the rest of a block, or all of
+    /// it if `start` is a block start. Positions that start no instruction are traps, as in [`Instruction::decode`], so
+    /// there always is an end.
+    pub fn block(&self, rules: &Rules, start: Pc) -> impl Iterator<Item = Instruction> {
+        let mut next = Some(start);
+        core::iter::from_fn(move || {
+            let instruction = Instruction::decode(self, rules, next?);
+            next = if instruction.op.terminates_block() { None } else { Some(instruction.next_pc()) };
+            Some(instruction)
+        })
     }
 
     /// The start of the block that contains `pc` (GP 0.8.0, A.4: 𝔏(ı)): the greatest block start not after `pc`. There

@@ -25,10 +25,7 @@ fn check(cost: &mut BlockCost<'_>, program: &Program<'_>) {
     assert_eq!(found, expected, "fast simulation against reference: {}", block());
     // The stream has other blocks behind it, whose traces must be gone. Branch latencies come from the stream's own
     // program, so blocks that end in a branch are left out.
-    let mut instructions = vec![Instruction::decode(program, rules, Pc(0))];
-    while let Some(last) = instructions.last().filter(|last| !last.op.terminates_block()) {
-        instructions.push(Instruction::decode(program, rules, last.next_pc()));
-    }
+    let instructions: Vec<Instruction> = program.block(rules, Pc(0)).collect();
     if instructions.iter().all(|instruction| Cost::of(instruction.op).latency != Latency::Branch) {
         instructions.iter().for_each(|instruction| cost.feed(instruction));
         assert_eq!(cost.finish(), expected, "streaming form against reference: {}", block());

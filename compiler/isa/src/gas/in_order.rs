@@ -19,7 +19,7 @@ use super::cost_table::MACHINE_UNITS;
 use super::rows::{DECODE_SLOTS, Demand, LATENCY_LIMIT, REGISTERS, REORDER_BUFFER, RETIRING, STARTS, UnitClass};
 
 /// The most instructions of a block that are placed in order.
-const LIMIT: usize = REORDER_BUFFER;
+pub(super) const LIMIT: usize = REORDER_BUFFER;
 
 /// The arithmetic units of the machine.
 const ALUS: usize = 4;
@@ -47,8 +47,7 @@ pub(super) struct InOrder {
     starts: [u64; COUNTERS],
     /// The last cycle that brings a result.
     last: u64,
-    /// The instructions themselves, for the simulation in case this gives up.
-    placed: [Demand; LIMIT],
+    /// Number of instructions placed.
     count: usize,
 }
 
@@ -86,7 +85,6 @@ impl InOrder {
             divider: unused,
             starts: [0; COUNTERS],
             last: 0,
-            placed: [Demand::filler(); LIMIT],
             count: 0,
         }
     }
@@ -94,7 +92,9 @@ impl InOrder {
     /// Places the block's next instruction. After an error nothing more may be placed before [`Self::finish`].
     #[inline]
     pub fn place(&mut self, demand: &Demand) -> Result<(), GiveUp> {
-        *self.placed.get_mut(self.count).ok_or(GiveUp)? = *demand;
+        if self.count == LIMIT {
+            return Err(GiveUp);
+        }
         let slots = demand.slots();
         let next_cycle = slots > self.decode_slots;
         self.now += u64::from(next_cycle);
@@ -112,9 +112,10 @@ impl InOrder {
         Ok(())
     }
 
-    /// The instructions placed.
-    pub fn placed(&self) -> &[Demand] {
-        &self.placed[..self.count]
+    /// The number of instructions placed in the current block, at most [`LIMIT`].
+    #[inline]
+    pub fn count(&self) -> usize {
+        self.count
     }
 
     /// The number of cycles the block takes, of use if all of it was placed; makes ready for the next block.

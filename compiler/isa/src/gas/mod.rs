@@ -34,15 +34,10 @@ use rows::Demand;
 /// in [`Instruction::decode`]. Takes time linear in the block's instructions.
 #[must_use]
 pub fn block_cost(program: &Program<'_>, rules: &Rules, start: Pc) -> Gas {
-    let mut cost = BlockCost::new(program, rules);
-    let mut pc = start;
-    loop {
-        let instruction = Instruction::decode(program, rules, pc);
-        cost.feed(&instruction);
-        if instruction.op.terminates_block() {
-            return cost.finish();
-        }
-        pc = instruction.next_pc();
+    let instructions = || program.block(rules, start);
+    match rules.gas {
+        GasModel::PerInstruction => Gas(instructions().count() as u64),
+        GasModel::PipelineBlocks => Gas(pipeline::block_cost(program.code(), rules.opcodes, instructions)),
     }
 }
 

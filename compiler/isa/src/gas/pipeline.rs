@@ -1,14 +1,42 @@
 //! The cost of blocks under [`GasModel::PipelineBlocks`](crate::GasModel::PipelineBlocks), by the cheapest way that is
 //! exact for each.
 
-use super::in_order::{GiveUp, InOrder};
+use super::branch_latency;
+use super::in_order::{GiveUp, InOrder, LIMIT};
 use super::rows::Demand;
 use super::simulation::Simulation;
+use crate::instruction::Instruction;
+use crate::opcode::{Op, OpcodeNumbers};
+use crate::units::{Pc, Reg};
+
+/// The gas of the block with these instructions, which are asked for twice if the first way does not succeed.
+pub(super) fn block_cost<I: Iterator<Item = Instruction>>(
+    code: &[u8],
+    opcodes: &OpcodeNumbers,
+    instructions: impl Fn() -> I,
+) -> u64 {
+    let latency = |instruction: &Instruction| branch_latency(code, opcodes, instruction);
+    let mut in_order = InOrder::new();
+    if instructions().try_for_each(|one| in_order.place(&Demand::new(&one, || latency(&one)))).is_ok() {
+        return gas(in_order.finish());
+    }
+    let mut simulation = Simulation::new();
+    instructions().for_each(|one| simulation.decode(&Demand::new(&one, || latency(&one))));
+    gas(simulation.finish())
+}
+
+/// What a block costs that takes so many cycles (GP: ϱ^Δ).
+#[inline]
+fn gas(cycles: u64) -> u64 {
+    cycles.saturating_sub(3).max(1)
+}
 
 /// The state between two instructions of a block.
 #[derive(Clone, Debug)]
 pub(super) struct Pipeline {
     in_order: InOrder,
+    /// The instructions that are placed in order and their latencies, for the simulation in case it must decide.
+    placed: [(Instruction, u8); LIMIT],
     simulation: Simulation,
     /// Whether this block needs the simulation.
     simulated: bool,
@@ -16,16 +44,22 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     pub fn new() -> Self {
-        Self { in_order: InOrder::new(), simulation: Simulation::new(), simulated: false }
+        let zero = Reg::default();
+        let filler = Instruction { op: Op::Trap, pc: Pc(0), length: 1, a: zero, b: zero, d: zero, x: 0, y: 0 };
+        let placed = [(filler, 0); LIMIT];
+        Self { in_order: InOrder::new(), placed, simulation: Simulation::new(), simulated: false }
     }
 
     /// Takes the block's next instruction.
     #[inline]
-    pub fn feed(&mut self, demand: &Demand) {
+    pub fn feed(&mut self, demand: &Demand<'_>) {
         if self.simulated {
-            self.simulation.decode(demand);
-        } else if let Err(GiveUp) = self.in_order.place(demand) {
-            self.simulate(demand);
+            return self.simulation.decode(demand);
+        }
+        let count = self.in_order.count();
+        match self.in_order.place(demand) {
+            Ok(()) => self.placed[count] = (*demand.instruction, demand.latency),
+            Err(GiveUp) => self.simulate(count, demand),
         }
     }
 
@@ -33,16 +67,16 @@ impl Pipeline {
     #[inline]
     pub fn finish(&mut self) -> u64 {
         let cycles = self.in_order.finish();
-        let cycles = if core::mem::take(&mut self.simulated) { self.simulation.finish() } else { cycles };
-        cycles.saturating_sub(3).max(1)
+        let simulated = core::mem::take(&mut self.simulated);
+        gas(if simulated { self.simulation.finish() } else { cycles })
     }
 
-    /// Simulates the block up to `last`, the instruction that could not be placed in order.
+    /// Simulates the block up to `last`, the instruction that could not be placed in order as `count` were.
     #[cold]
-    fn simulate(&mut self, last: &Demand) {
+    fn simulate(&mut self, count: usize, last: &Demand<'_>) {
         self.simulated = true;
-        for demand in self.in_order.placed() {
-            self.simulation.decode(demand);
+        for (instruction, latency) in &self.placed[..count] {
+            self.simulation.decode(&Demand::new(instruction, || *latency));
         }
         self.simulation.decode(last);
     }

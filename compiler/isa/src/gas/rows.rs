@@ -5,7 +5,7 @@ use core::hint::select_unpredictable;
 use super::cost_table::{COSTS, Cost, Fields, Latency, MACHINE_UNITS, Slots, Units};
 use crate::instruction::Instruction;
 use crate::opcode::{OPERATIONS, Op};
-use crate::units::{Pc, Reg};
+use crate::units::Reg;
 
 /// Decode slots in each cycle.
 pub(super) const DECODE_SLOTS: u8 = 4;
@@ -66,11 +66,13 @@ const A_IS_D: u8 = 2;
 const B_IS_D: u8 = 4;
 
 /// An instruction, and what it asks of the machine.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Demand {
-    instruction: Instruction,
+#[derive(Clone, Copy)]
+pub(super) struct Demand<'a> {
+    /// The instruction.
+    pub instruction: &'a Instruction,
     /// Cycles from start to result.
     pub latency: u8,
+    row: &'static Row,
 }
 
 /// The combinations of units that instructions need. Load and store units are not among them: who needs one holds an
@@ -85,24 +87,16 @@ pub(super) enum UnitClass {
     Divide = 4,
 }
 
-impl Demand {
+impl<'a> Demand<'a> {
     /// What `instruction` asks of the machine; `branch_latency` is called for conditional branches.
     #[inline]
-    pub fn new(instruction: &Instruction, branch_latency: impl FnOnce() -> u8) -> Self {
-        let latency = match ROWS[instruction.op as usize].latency {
+    pub fn new(instruction: &'a Instruction, branch_latency: impl FnOnce() -> u8) -> Self {
+        let row = &ROWS[instruction.op as usize];
+        let latency = match row.latency {
             0 if instruction.op != Op::MoveReg => branch_latency(),
             latency => latency,
         };
-        Self { instruction: *instruction, latency }
-    }
-
-    /// Something to fill arrays with.
-    pub fn filler() -> Self {
-        let (zero, pc) = (Reg::default(), Pc::default());
-        Self {
-            instruction: Instruction { op: Op::Trap, pc, length: 1, a: zero, b: zero, d: zero, x: 0, y: 0 },
-            latency: 0,
-        }
+        Self { instruction, latency, row }
     }
 
     /// Whether it is `move_reg`, which the decoder does alone. Its source is r_A.
@@ -114,14 +108,14 @@ impl Demand {
     /// The units it needs.
     #[inline]
     pub fn class(&self) -> UnitClass {
-        self.row().class
+        self.row.class
     }
 
     /// Of a table with a number for each register those of the registers it reads, 0 in unused places.
     #[inline]
     pub fn source_values(&self, table: &[u64; REGISTERS]) -> [u64; 3] {
-        let Instruction { a, b, d, .. } = self.instruction;
-        let row = self.row();
+        let Instruction { a, b, d, .. } = *self.instruction;
+        let row = self.row;
         let value = |register: Reg| table[register.index() % REGISTERS];
         [value(a) & row.reads_a, value(b) & row.reads_b, value(d) & row.reads_d]
     }
@@ -129,23 +123,18 @@ impl Demand {
     /// The register it writes, below [`REGISTERS`]; if none, one that no instruction reads.
     #[inline]
     pub fn destination(&self) -> usize {
-        let Instruction { a, d, .. } = self.instruction;
-        let row = self.row();
+        let Instruction { a, d, .. } = *self.instruction;
+        let row = self.row;
         ((a.index() & row.writes_a) | (d.index() & row.writes_d) | row.writes_nothing) % REGISTERS
     }
 
     /// The decode slots it takes.
     #[inline]
     pub fn slots(&self) -> u8 {
-        let Instruction { a, b, d, .. } = self.instruction;
-        let row = self.row();
+        let Instruction { a, b, d, .. } = *self.instruction;
+        let row = self.row;
         let same = (u8::from(a == b) * A_IS_B) | (u8::from(a == d) * A_IS_D) | (u8::from(b == d) * B_IS_D);
         select_unpredictable(same & row.compared != 0, row.slots_if_same, row.slots_if_different)
-    }
-
-    #[inline]
-    fn row(&self) -> &'static Row {
-        &ROWS[self.instruction.op as usize]
     }
 }
 
