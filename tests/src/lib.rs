@@ -5,6 +5,7 @@
 pub mod assemble;
 pub mod conformance;
 pub mod differential;
+pub mod engines;
 pub mod machine;
 pub mod node;
 pub mod vectors;
