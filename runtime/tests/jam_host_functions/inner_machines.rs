@@ -456,3 +456,47 @@ fn more_machines_than_may_run_compiled_code() {
         assert!(invocations.iter().all(|(result, _, gas, _)| (*result, *gas) == (INNER_OOG, u64::MAX)));
     }
 }
+
+/// Makes every second page of machine 0 read-only, from `first` on.
+fn alternate(world: &World, guest: GuestCode, first: u64, count: u64) -> GuestCode {
+    let mut guest = guest.set(5, count).set(7, 0).set(8, first).set(9, 1).set(10, 1);
+    // A block ends here, so that the loop can come back. φ7 stays 0, which is OK.
+    guest.push(&[1]);
+    let start = guest.position();
+    guest.push(&[&[10][..], &(world.id("pages") as u32).to_le_bytes()].concat());
+    // φ8 ← φ8 + 2, φ5 ← φ5 − 1, and back unless it is 0.
+    guest.push(&[149, 0x88, 2]);
+    guest.push(&[149, 0x55, 0xff]);
+    let offset = start as i32 - guest.position() as i32;
+    guest.push(&[&[82, 0x05][..], &offset.to_le_bytes()].concat());
+    guest
+}
+
+#[test]
+fn rights_of_pages_stay_exact_when_the_kernel_refuses_more_mappings() {
+    // Linux gives a process 65 530 mappings; every second of 140 000 pages takes more. The machine runs compiled code
+    // by then, whose accesses only the processor checks.
+    let program = GuestCode::raw(&[COUNT_DOWN[0], COUNT_DOWN[1], STORE, ECALLI_7, TRAP]);
+    let mut by_engine = Vec::new();
+    for mut world in worlds() {
+        world.gas = 1 << 40;
+        for (first, store) in [(0x20, INNER_FAULT), (0x21, INNER_HOST)] {
+            let code = with_machine(&world, &program, 100_000, 60_000)
+                .call(world.id("invoke"), &[0, EXCHANGE])
+                .call(world.id("pages"), &[0, 16, 140_100, 2]);
+            let fresh = RW + 0x3000;
+            let code = alternate(&world, code, first, 70_000)
+                .with(fresh, &10_000_000_u64.to_le_bytes())
+                .with(fresh + 16, &[9]);
+            let code = code.call(world.id("invoke"), &[0, fresh]);
+            let ran = world.refine(&code.call(world.id("poke"), &[0, PROGRAM, first << 12, 1]).halt(0, 0));
+            assert_eq!(ran.calls[1].after[7], INNER_OOG);
+            let [.., invocation, poke] = &ran.calls[..] else { panic!("two calls at least") };
+            assert_eq!((invocation.after[7], poke.after[7]), (store, OOB));
+            by_engine.push((world.version, first, invoked(invocation)));
+        }
+    }
+    for of_a_version in by_engine.chunks(4) {
+        assert_eq!(of_a_version[..2], of_a_version[2..]);
+    }
+}
