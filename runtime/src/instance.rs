@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::exit::{GuestExit, GuestState};
 use crate::host_call::HostCalls;
 use crate::interpreter::{BlockCosts, Heap, Interpreter};
-use crate::memory::{Access, GuestMemory, PagedMemory};
+use crate::memory::{Access, GuestMemory, InitialiseError, PagedMemory};
 use crate::module::Module;
 use crate::run::Run;
 
@@ -86,8 +86,11 @@ impl Instance {
         if !arguments.is_empty() {
             let page_size = GuestAddr::PAGE_SIZE;
             let count = (pages(arguments.len() as u64) / u64::from(page_size)) as u32;
-            self.memory.set_access(ARGUMENTS_START.0 / page_size, count, Access::Read)?;
-            self.memory.initialise(ARGUMENTS_START, arguments)?;
+            let first = ARGUMENTS_START.0 / page_size;
+            // Writable while they are filled: one change of rights less than filling read-only pages takes.
+            self.memory.set_access(first, count, Access::Write)?;
+            self.memory.write(ARGUMENTS_START.0.into(), arguments).map_err(InitialiseError::from)?;
+            self.memory.set_access(first, count, Access::Read)?;
         }
         let regs = &mut self.state.regs;
         regs[0] = HALT_ADDRESS.into();
@@ -199,7 +202,7 @@ fn copy_memory(from: &GuestMemory, to: &mut GuestMemory) -> Result<(), Error> {
         to.set_access(first, count, access)?;
         for page in first..first + count {
             let start = u64::from(page) * u64::from(GuestAddr::PAGE_SIZE);
-            let bytes = from.read(start, GuestAddr::PAGE_SIZE.into()).map_err(crate::memory::InitialiseError::from)?;
+            let bytes = from.read(start, GuestAddr::PAGE_SIZE.into()).map_err(InitialiseError::from)?;
             if bytes.iter().any(|&byte| byte != 0) {
                 to.initialise(GuestAddr(start as u32), &bytes)?;
             }
