@@ -2,19 +2,20 @@
 
 use std::path::Path;
 
-use tvm_runtime::{Backend, Engine, EngineConfig};
+use tvm_isa::{Container, GpVersion};
+use tvm_runtime::jam::types::Hash;
+use tvm_runtime::{Backend, Origin};
 use tvm_tests::conformance::Report;
-use tvm_tests::node::accumulate::Tvm;
+use tvm_tests::node::codec::Codec;
 use tvm_tests::node::suites::{self, NodeEngine};
 use tvm_tests::vectors;
 
-fn engine(name: &'static str, backend: Backend, cache: Option<&Path>, threads: usize) -> NodeEngine {
-    let config = EngineConfig { backend, cache: cache.map(Path::to_owned), cpu: None };
-    NodeEngine { name, tvm: Tvm { engine: Engine::new(config).expect("an engine") }, threads }
+fn engine(backend: Backend, cache: Option<&Path>, threads: usize) -> NodeEngine {
+    NodeEngine::new(backend, cache, threads).expect("an engine")
 }
 
 fn both_engines() -> [NodeEngine; 2] {
-    [engine("interpreter", Backend::Interpreter, None, 1), engine("compiled", Backend::Compiled, None, 1)]
+    [engine(Backend::Interpreter, None, 1), engine(Backend::Compiled, None, 1)]
 }
 
 /// Runs a suite, of which this many cases are there.
@@ -37,6 +38,46 @@ fn preimages() {
 #[test]
 fn traces() {
     check("traces-delta", 640, |path| suites::traces(path, &both_engines()));
+}
+
+#[test]
+fn traces_with_a_cold_and_a_warm_cache_on_one_and_on_more_threads() {
+    let cache = tempfile::tempdir().expect("a temporary directory");
+    for threads in [1, 3, 1] {
+        let engine = engine(Backend::Compiled, Some(cache.path()), threads);
+        check("traces-delta/fuzzy_01-40", 40, |path| suites::traces(path, std::slice::from_ref(&engine)));
+    }
+}
+
+/// Every service is compiled once; the next process only loads what is there.
+#[test]
+fn a_node_with_a_warm_cache_compiles_nothing() {
+    let Some(path) = vectors::find("traces-delta/fuzzy_01-40") else { return };
+    let cache = tempfile::tempdir().expect("a temporary directory");
+    let run = |expected: Origin| {
+        let engine = engine(Backend::Compiled, Some(cache.path()), 1);
+        suites::traces(&path, std::slice::from_ref(&engine)).expect("readable vectors");
+        for code_hash in SERVICES {
+            let hash = Hash::from_json(&code_hash.into()).expect("a hash");
+            let asked = || Err("its module is loaded, nobody asks for the code".into());
+            let module = engine.tvm.engine.load::<Vec<u8>>(GpVersion::V0_7_2, Container::Jam, hash.0, asked);
+            assert_eq!(module.expect("a loaded module").origin(), expected, "{code_hash}");
+        }
+    };
+    run(Origin::Compiled);
+    run(Origin::CacheHit);
+}
+
+/// The services of the trace: jam-bootstrap-service and jam-fuzzy-service 0.1.27.
+const SERVICES: [&str; 2] = [
+    "0xd1b097b4410b3a63446d7c57d093972a9744fcd2d74f4a5e2ec163610e6d6327",
+    "0xbb8648e2eb5cab1ebb8129eca29c8af2e5155fe1ac9400ab01852a1e0cc82b1e",
+];
+
+#[test]
+fn published_archives_are_the_same_blocks() {
+    let engines = [engine(Backend::Compiled, None, 2)];
+    check("traces/fuzzy_01-40.tar.xz", 40, |path| suites::traces(path, &engines));
 }
 
 #[test]

@@ -4,11 +4,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
+use anyhow::ensure;
+use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
 use tvm_isa::GpVersion;
+use tvm_runtime::Backend;
 use tvm_tests::conformance::{self, Options, Report, Suite};
 use tvm_tests::machine::{CompiledEngine, Engine, InterpreterEngine};
+use tvm_tests::node::suites::{NodeEngine, NodeSuite};
 
 const FAILED: u8 = 1;
 const NOT_RUN: u8 = 2;
@@ -18,18 +23,50 @@ const NOT_RUN: u8 = 2;
 #[command(name = "tvm-conformance", version)]
 struct Arguments {
     /// Format of the vectors
-    suite: Suite,
+    suite: AnySuite,
     /// Directory that holds them
     dir: PathBuf,
     /// What executes the programs
-    #[arg(long, default_value = "interpreter")]
+    #[arg(long, default_value = "both")]
     engine: EngineChoice,
-    /// Directory of the programs that cases name, if not DIR
+    /// Directory of the programs that cases name, if not where the suite looks for them
     #[arg(long, value_name = "DIR")]
     blobs: Option<PathBuf>,
     /// Gray Paper version; without it the one the suite was made for
     #[arg(long, value_name = "VERSION")]
     gp: Option<GpVersion>,
+    /// Threads for services of a block that run at the same time
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Cache directory for compiled services
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
+
+/// All suites there are.
+#[derive(Clone, Copy, Debug)]
+enum AnySuite {
+    /// Of bare machines.
+    Machine(Suite),
+    /// Of a node.
+    Node(NodeSuite),
+}
+
+impl ValueEnum for AnySuite {
+    fn value_variants<'a>() -> &'a [Self] {
+        static ALL: LazyLock<Vec<AnySuite>> = LazyLock::new(|| {
+            let machines = Suite::value_variants().iter().copied().map(AnySuite::Machine);
+            machines.chain(NodeSuite::value_variants().iter().copied().map(AnySuite::Node)).collect()
+        });
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::Machine(suite) => suite.to_possible_value(),
+            Self::Node(suite) => suite.to_possible_value(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum, Debug)]
@@ -47,6 +84,14 @@ impl EngineChoice {
             Self::Both => Ok(vec![Box::new(InterpreterEngine), Box::new(CompiledEngine::new(false)?)]),
         }
     }
+
+    fn backends(self) -> &'static [Backend] {
+        match self {
+            Self::Interpreter => &[Backend::Interpreter],
+            Self::Compiled => &[Backend::Compiled],
+            Self::Both => &[Backend::Interpreter, Backend::Compiled],
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -62,9 +107,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(Arguments { suite, dir, engine, blobs, gp }: Arguments) -> anyhow::Result<Report> {
-    let engines = engine.engines()?;
-    let version = gp.unwrap_or(suite.version());
-    let cases = conformance::load(suite, &dir, &Options { version, blobs })?;
-    Ok(conformance::run(&cases, &engines))
+fn run(Arguments { suite, dir, engine, blobs, gp, threads, cache }: Arguments) -> anyhow::Result<Report> {
+    match suite {
+        AnySuite::Machine(suite) => {
+            let of_nodes = threads.is_some() || cache.is_some();
+            ensure!(!of_nodes, "`--threads` and `--cache` are for suites that run services, `{suite}` is none");
+            let engines = engine.engines()?;
+            let version = gp.unwrap_or(suite.version());
+            let cases = conformance::load(suite, &dir, &Options { version, blobs })?;
+            Ok(conformance::run(&cases, &engines))
+        }
+        AnySuite::Node(suite) => {
+            ensure!(gp.is_none(), "these vectors say themselves which version they are of: leave `--gp` out");
+            let node = |backend: &Backend| NodeEngine::new(*backend, cache.as_deref(), threads.unwrap_or(1));
+            let engines: Vec<NodeEngine> = engine.backends().iter().map(node).collect::<anyhow::Result<_>>()?;
+            suite.run(&dir, blobs.as_deref(), &engines)
+        }
+    }
 }

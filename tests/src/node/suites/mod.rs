@@ -17,10 +17,43 @@ pub use ecalli::ecalli;
 pub use preimages::preimages;
 pub use refine::refine;
 pub use traces::traces;
+use tvm_runtime::{Backend, Engine, EngineConfig};
 
 use crate::conformance::{Differences, Failure, Report};
 use crate::node::accumulate::Tvm;
 use crate::node::traces::sorted_entries;
+
+/// A set of vectors that needs a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum NodeSuite {
+    /// Accumulation of given reports: `stf/accumulate`.
+    Accumulate,
+    /// The preimages extrinsic: `stf/preimages`.
+    Preimages,
+    /// Whole blocks: `traces-delta`, `traces`.
+    Traces,
+    /// Recorded host calls: `ecalli`.
+    Ecalli,
+    /// Refinement of work items: `refine`.
+    Refine,
+}
+
+impl NodeSuite {
+    /// Runs the suite's vectors in `directory` on every engine. `blobs` has the programs that refinement names, if they
+    /// are not in the directory of that name beside `directory`.
+    ///
+    /// # Errors
+    /// When there is no vector, or one cannot be read.
+    pub fn run(self, directory: &Path, blobs: Option<&Path>, engines: &[NodeEngine]) -> anyhow::Result<Report> {
+        match self {
+            Self::Accumulate => accumulate(directory, engines),
+            Self::Preimages => preimages(directory),
+            Self::Traces => traces(directory, engines),
+            Self::Ecalli => ecalli(directory, engines),
+            Self::Refine => refine(directory, blobs, engines),
+        }
+    }
+}
 
 /// One of the ways that services are run.
 #[derive(Clone, Debug)]
@@ -31,6 +64,21 @@ pub struct NodeEngine {
     pub tvm: Tvm,
     /// Threads for services that run in the same round.
     pub threads: usize,
+}
+
+impl NodeEngine {
+    /// An engine with its objects in the cache directory `cache`, if there is one.
+    ///
+    /// # Errors
+    /// When the cache cannot be used.
+    pub fn new(backend: Backend, cache: Option<&Path>, threads: usize) -> anyhow::Result<Self> {
+        let name = match backend {
+            Backend::Compiled => "compiled",
+            Backend::Interpreter => "interpreter",
+        };
+        let config = EngineConfig { backend, cache: cache.map(Path::to_owned), cpu: None };
+        Ok(Self { name, tvm: Tvm { engine: Engine::new(config)? }, threads })
+    }
 }
 
 /// Runs a case on all engines and adds what comes of it to the report.
