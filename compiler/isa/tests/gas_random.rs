@@ -7,7 +7,7 @@ mod common;
 use common::{Builder, Rng, number, random_block};
 use tvm_isa::gas::cost_table::{Cost, Latency, Slots};
 use tvm_isa::gas::{BlockCost, block_cost, reference};
-use tvm_isa::{Gas, GpVersion, Instruction, OPERATIONS, Op, Pc, Program};
+use tvm_isa::{BlockStarts, Gas, GpVersion, Instruction, OPERATIONS, Op, Pc, Program};
 
 const VERSION: GpVersion = GpVersion::V0_8_0;
 
@@ -78,28 +78,36 @@ fn blocks_of_moves_immediates_and_little_else() {
     check_blocks(6, blocks(10_000), 100, wanted);
 }
 
+/// Two blocks in one program. What waits for a multiplication in the first competes for starts with what was just
+/// decoded: immediates, which need no unit, then a load and the jump. The second wants all arithmetic units at once.
+fn many_starts(before: usize, waiting: usize, after: usize) -> Vec<u8> {
+    let n = |op| number(VERSION, op).unwrap();
+    let mut builder = Builder::default();
+    builder.push(&[n(Op::MulUpperSU), 0x10, 2]);
+    (0..before).for_each(|_| builder.push(&[n(Op::LoadImm), 9]));
+    (0..waiting).for_each(|_| builder.push(&[n(Op::AddImm64), 0x23]));
+    (0..after).for_each(|_| builder.push(&[n(Op::LoadImm), 9]));
+    builder.push(&[n(Op::LoadIndU8), 0x45]);
+    builder.push(&[n(Op::Jump), 0]);
+    (0..4).for_each(|_| builder.push(&[n(Op::LoadIndU8), 0x45]));
+    builder.push(&[0]);
+    builder.blob()
+}
+
 #[test]
 fn blocks_that_could_start_more_than_five_at_once() {
-    // What waits for a multiplication competes with what was just decoded and needs no unit; the jump comes last.
     let rules = VERSION.rules();
-    let [mul, add, load_imm, jump] =
-        [Op::MulUpperSU, Op::AddImm64, Op::LoadImm, Op::Jump].map(|op| number(VERSION, op).unwrap());
-    for waiting in 0..6 {
-        for (before, after) in (0..8).flat_map(|before| (0..16).map(move |after| (before, after))) {
-            let mut builder = Builder::default();
-            builder.push(&[mul, 0x10, 2]);
-            (0..before).for_each(|_| builder.push(&[load_imm, 9]));
-            (0..waiting).for_each(|_| builder.push(&[add, 0x23]));
-            (0..after).for_each(|_| builder.push(&[load_imm, 9]));
-            builder.push(&[jump, 0]);
-            let blob = builder.blob();
-            let program = Program::parse(&blob).unwrap();
-            let expected = reference::block_cost(&program, rules, Pc(0));
-            assert_eq!(
-                block_cost(&program, rules, Pc(0)),
-                expected,
-                "{before} before, {waiting} waiting, {after} after"
-            );
+    let cases = (0..8).flat_map(|before| (0..6).map(move |waiting| (before, waiting)));
+    for (before, waiting, after) in cases.flat_map(|(before, waiting)| (0..20).map(move |n| (before, waiting, n))) {
+        let blob = many_starts(before, waiting, after);
+        let program = Program::parse(&blob).unwrap();
+        let mut cost = BlockCost::new(&program, rules);
+        for start in BlockStarts::new(&program, rules).iter() {
+            let expected = reference::block_cost(&program, rules, start);
+            let case = format!("block {start}: {before} before, {waiting} waiting, {after} after");
+            assert_eq!(block_cost(&program, rules, start), expected, "{case}");
+            program.block(rules, start).for_each(|instruction| cost.feed(&instruction));
+            assert_eq!(cost.finish(), expected, "streaming, {case}");
         }
     }
 }
