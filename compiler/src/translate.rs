@@ -7,7 +7,7 @@
 use dynasmrt::{DynamicLabel, DynasmLabelApi};
 use tvm_abi::{CpuFeatures, PcMapBuilder, Region, Site, Stub, TextOffset, context, sections};
 use tvm_isa::gas::{self, BlockCost};
-use tvm_isa::{BranchRule, Format, Gas, GasModel, Instruction, Op, Pc, Program, Rules};
+use tvm_isa::{BranchRule, Format, Gas, GasModel, Instruction, Op, Pc, Program, Rules, Validation};
 
 use crate::asm::{Assembler, emit, host};
 use crate::control::{self, ColdSite, DynamicJump, Thunks};
@@ -102,9 +102,11 @@ impl<'p> Translator<'p> {
                 return Err(CompileError::TextTooLarge);
             }
         }
-        // Code that runs off its end traps there.
-        let Collected { charge, .. } = self.collect_region(pc, paid);
-        self.emit_region(pc, charge);
+        // Code that runs off its end traps there; valid programs of a version that checks them never do.
+        if self.rules.validation == Validation::ContainerOnly {
+            let Collected { charge, .. } = self.collect_region(pc, paid);
+            self.emit_region(pc, charge);
+        }
         Ok(())
     }
 
