@@ -76,10 +76,11 @@ pub fn state(services: &[u32], spec: &Spec) -> PartialState {
     for service in services {
         state.set_account(ServiceId(*service), &ServiceAccount { balance: 1000, ..Default::default() }, spec);
     }
+    let queue = Arc::new([Hash::default(); AUTHORIZER_QUEUE_LEN]);
     PartialState {
         state,
         staging: Arc::from([0]),
-        queues: vec![Arc::new([Hash::default(); AUTHORIZER_QUEUE_LEN]); spec.cores.into()],
+        queues: vec![queue; spec.cores.into()],
         privileges: Arc::new(Privileges { assigners: vec![ServiceId(0); spec.cores.into()], ..Privileges::default() }),
     }
 }
