@@ -110,3 +110,83 @@ fn store_queues(state: &mut Dictionary, queues: Queues) {
     state.set_component(Component::ReadyQueue, &PerSlotOfEpoch(queues.ready));
     state.set_component(Component::Accumulated, &PerSlotOfEpoch(queues.accumulated));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::node::codec::{CoreBits, SuperMajority};
+    use crate::node::model::{Assurance, Disputes, Judgement, PendingReport, Preimage, Verdict};
+    use crate::node::spec::TINY;
+    use crate::node::testing::report;
+
+    fn extrinsic(assurances: &[u8]) -> Extrinsic {
+        let assurance = |(validator, cores): (u16, &u8)| Assurance {
+            anchor: Hash::default(),
+            bitfield: CoreBits(vec![*cores]),
+            validator_index: validator,
+            signature: [0; 64],
+        };
+        Extrinsic {
+            tickets: Vec::new(),
+            preimages: Vec::new(),
+            guarantees: Vec::new(),
+            assurances: (0..).zip(assurances).map(assurance).collect(),
+            disputes: Disputes { verdicts: Vec::new(), culprits: Vec::new(), faults: Vec::new() },
+        }
+    }
+
+    fn verdict(target: Hash, valid: usize) -> Verdict {
+        let vote = |index: usize| Judgement { vote: index < valid, index: index as u16, signature: [0; 64] };
+        Verdict { target, age: 0, votes: SuperMajority((0..5).map(vote).collect()) }
+    }
+
+    fn available(extrinsic: &Extrinsic) -> Vec<u8> {
+        let pending = [report(1, &[], &[]), report(2, &[], &[])]
+            .map(|report| Some(PendingReport { report, timeout: TimeSlot(1) }));
+        let reports = available_reports(crate::node::codec::PerCore(pending.to_vec()), extrinsic, &TINY);
+        reports.iter().map(|report| report.package().0[0]).collect()
+    }
+
+    #[test]
+    fn more_than_two_thirds_make_a_report_available() {
+        assert_eq!(
+            available(&extrinsic(&[0b11, 0b11, 0b11, 0b11])),
+            [0; 0],
+            "four of six are not more than two thirds"
+        );
+        assert_eq!(available(&extrinsic(&[0b11, 0b11, 0b11, 0b11, 0b10])), [2]);
+        assert_eq!(available(&extrinsic(&[0b11, 0b11, 0b11, 0b11, 0b10, 0b01])), [1, 2]);
+    }
+
+    #[test]
+    fn reports_that_are_not_judged_valid_are_thrown_out() {
+        let mut extrinsic = extrinsic(&[0b11; 6]);
+        for (valid, expected) in [(5, &[1, 2][..]), (2, &[2]), (0, &[2])] {
+            extrinsic.disputes.verdicts = vec![verdict(report(1, &[], &[]).hash(), valid)];
+            assert_eq!(available(&extrinsic), expected, "{valid} of five say that report 1 is valid");
+        }
+    }
+
+    #[test]
+    fn preimages_must_be_sorted_and_wanted() {
+        let mut state = Dictionary::default();
+        let preimage = |requester, byte| Preimage { requester: ServiceId(requester), blob: Arc::from([byte]) };
+        for service in [1, 2] {
+            for byte in [3_u8, 4] {
+                let key = (Hash::of(&[byte]), 1);
+                state.set_timeline(ServiceId(service), key, tvm_runtime::jam::types::Timeline::Requested);
+            }
+        }
+        let check = |preimages: &[Preimage]| preimages::check(&state, preimages, &TINY);
+        assert!(check(&[preimage(1, 3), preimage(1, 4), preimage(2, 3)]).is_ok());
+        let unordered =
+            [[preimage(2, 3), preimage(1, 4)], [preimage(1, 4), preimage(1, 3)], [preimage(1, 3), preimage(1, 3)]];
+        for preimages in unordered {
+            assert!(matches!(check(&preimages), Err(PreimageError::Order)));
+        }
+        assert!(matches!(check(&[preimage(1, 5)]), Err(PreimageError::Unneeded(ServiceId(1)))));
+        assert!(matches!(check(&[preimage(3, 3)]), Err(PreimageError::Unneeded(ServiceId(3)))));
+    }
+}

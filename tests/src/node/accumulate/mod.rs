@@ -1,8 +1,8 @@
 //! Outer accumulation: everything of the Gray Paper's section 12 but the run of a single service (Ψ_A), which TVM does.
 //!
-//! A block's reports are put in order ([`Queues`]). As many as the gas allows run in rounds ([`run`]): in one round every
-//! service with something to do runs once, all on the same state and so on any number of threads ([`round`]), and what
-//! they changed is put together ([`merge`]). Transfers made in one round are inputs of the next.
+//! A block's reports are put in order ([`Queues`]). As many as the gas allows run in rounds (`run`): in one round every
+//! service with something to do runs once, all on the same state and so on any number of threads (`round`), and what
+//! they changed is put together (`merge`). Transfers made in one round are inputs of the next.
 
 mod block;
 mod invoke;

@@ -1,6 +1,6 @@
 //! The Gray Paper's serialisation (GP C), both ways, and the same values from the vectors' JSON.
 //!
-//! A type's encoding is its field order: [`records!`] writes down a structure once and derives all three directions
+//! A type's encoding is its field order: `records!` writes down a structure once and derives all three directions
 //! from it. Sequences whose length the chain fixes (one entry per core, validator or slot) are types of their own.
 
 pub mod json;
