@@ -6,6 +6,7 @@ pub mod assemble;
 pub mod conformance;
 pub mod differential;
 pub mod engines;
+pub mod guests;
 pub mod machine;
 pub mod node;
 pub mod vectors;
