@@ -7,7 +7,11 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use crate::LoadError;
 
 /// Everything that could change the file's contents is forbidden, and so is allowing it again.
-const SEALS: libc::c_int = libc::F_SEAL_WRITE | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
+///
+/// `F_SEAL_FUTURE_WRITE` forbids as much as `F_SEAL_WRITE` does for a file that nobody has mapped. The latter also waits
+/// for others' references to the file's pages to go away, and fails with EBUSY when the kernel itself holds one a
+/// little longer, as it does while it migrates pages: once in some millions of objects.
+const SEALS: libc::c_int = libc::F_SEAL_FUTURE_WRITE | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
 
 /// A sealed memory file with these contents.
 pub(crate) fn sealed(bytes: &[u8]) -> Result<File, LoadError> {
