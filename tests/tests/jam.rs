@@ -7,7 +7,11 @@ use tvm_runtime::jam::types::Hash;
 use tvm_runtime::{Backend, Origin};
 use tvm_tests::conformance::Report;
 use tvm_tests::node::codec::Codec;
+use tvm_tests::node::model::Statistics;
+use tvm_tests::node::spec::TINY_0_7_0;
+use tvm_tests::node::state::Component;
 use tvm_tests::node::suites::{self, NodeEngine};
+use tvm_tests::node::traces::for_each_trace;
 use tvm_tests::vectors;
 
 fn engine(backend: Backend, cache: Option<&Path>, threads: usize) -> NodeEngine {
@@ -93,4 +97,23 @@ fn ecalli() {
 #[test]
 fn refine() {
     check("refine", 3, |path| suites::refine(path, None, &both_engines()));
+}
+
+/// The steps above are the only public ones that deliver transfers by on-transfer: 48 in 26 of them.
+#[test]
+fn traces_of_0_7_0_have_on_transfer_calls() {
+    let Some(path) = vectors::find("traces/fuzz-0.7.0.tar.zst") else { return };
+    let mut transfers: Vec<u64> = Vec::new();
+    for_each_trace(&path, &mut |trace| {
+        for step in trace {
+            let step = step?;
+            let statistics: Statistics = step.post.component(Component::Statistics, &TINY_0_7_0)?;
+            let services = statistics.services.iter().filter_map(|service| service.record.on_transfers.0);
+            transfers.push(if step.post == step.pre { 0 } else { services.map(|(count, _)| count).sum() });
+        }
+        Ok(())
+    })
+    .expect("readable traces");
+    transfers.retain(|transfers| *transfers > 0);
+    assert_eq!((transfers.len(), transfers.iter().sum::<u64>()), (26, 48));
 }
