@@ -1,0 +1,192 @@
+//! Engines, and compiling for later.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+
+use tvm_abi::CpuFeatures;
+use tvm_cache::{Outcome, Source};
+use tvm_compiler::{CompileOptions, compile};
+use tvm_runtime::{Backend, Engine, EngineConfig, LoadError, Origin};
+
+use crate::arguments::{Out, bytes, hash, path, shared};
+use crate::module::{container, origin_number, refuse_inside_source};
+use crate::status::{Failure, Status, TvmError, entry};
+use crate::version::gp_version;
+
+/// `TVM_BACKEND_COMPILED`: programs are compiled to machine code.
+pub const BACKEND_COMPILED: u32 = 0;
+/// `TVM_BACKEND_INTERPRETER`: programs are interpreted.
+pub const BACKEND_INTERPRETER: u32 = 1;
+
+/// `TVM_CPU_HOST`: all features that this machine has.
+pub const CPU_HOST: u64 = 0;
+/// `TVM_CPU_ONLY`: the features whose bits are set besides this one, and no others.
+pub const CPU_ONLY: u64 = 1 << 63;
+
+/// What an engine is made with. All zero but for the size is a good choice.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct TvmEngineConfig {
+    /// The size of this structure: it may grow in a later version of the ABI.
+    pub size: u32,
+    /// One of the `BACKEND_*` constants.
+    pub backend: u32,
+    /// The cache directory, or null to compile anew in every process.
+    pub cache_dir: *const c_char,
+    /// [`CPU_HOST`], or [`CPU_ONLY`] with features.
+    pub cpu: u64,
+}
+
+/// An engine. All functions may be called on it from any number of threads at once.
+#[derive(Debug)]
+pub struct TvmEngine(pub(crate) Engine);
+
+// C may share these between threads; that must not depend on an accident.
+const _: () = {
+    const fn is_shareable<T: Send + Sync>() {}
+    is_shareable::<TvmEngine>();
+};
+
+/// The runtime's configuration that the caller's stands for.
+///
+/// # Safety
+/// `cache_dir` is null or a string ended by a zero.
+unsafe fn configuration(config: &TvmEngineConfig) -> Result<EngineConfig, Failure> {
+    let TvmEngineConfig { size, backend, cache_dir, cpu } = *config;
+    let expected = size_of::<TvmEngineConfig>() as u32;
+    if size != expected {
+        return Err(Failure::argument(format_args!(
+            "config.size is {size}, expected {expected}: set it to sizeof(tvm_engine_config), and use the header of this \
+             library"
+        )));
+    }
+    let backend = match backend {
+        BACKEND_COMPILED => Backend::Compiled,
+        BACKEND_INTERPRETER => Backend::Interpreter,
+        _ => {
+            let message = format_args!("config.backend is {backend}, expected one of TVM_BACKEND_*, 0 or 1");
+            return Err(Failure::argument(message));
+        }
+    };
+    let features = (cpu & CPU_ONLY != 0).then(|| CpuFeatures::from_bits(cpu & !CPU_ONLY)).flatten();
+    if cpu != CPU_HOST && features.is_none() {
+        return Err(Failure::argument(format_args!(
+            "config.cpu is {cpu:#x}, expected TVM_CPU_HOST, or TVM_CPU_ONLY with features"
+        )));
+    }
+    // SAFETY: passed on.
+    let cache = unsafe { path(cache_dir, "config.cache_dir")? };
+    Ok(EngineConfig { backend, cache, cpu: features })
+}
+
+/// Makes an engine.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tvm_engine_new(
+    config: *const TvmEngineConfig,
+    engine: *mut *mut TvmEngine,
+    error: *mut TvmError,
+) -> Status {
+    // SAFETY: the header asks the caller for valid pointers.
+    unsafe {
+        entry(error, || {
+            let out = Out::new(engine, "engine")?;
+            let config = configuration(shared(config, "config")?)?;
+            out.set(Box::into_raw(Box::new(TvmEngine(Engine::new(config)?))));
+            Ok(())
+        })
+    }
+}
+
+/// Frees an engine. What was made with it stays valid.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tvm_engine_free(engine: *mut TvmEngine, error: *mut TvmError) -> Status {
+    // SAFETY: the header asks the caller for an engine that nobody uses any more.
+    unsafe {
+        entry(error, || {
+            if !engine.is_null() {
+                shared(engine, "engine")?;
+                drop(Box::from_raw(engine));
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Forgets the modules that no handle or instance uses.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tvm_engine_unload_idle(engine: *const TvmEngine, error: *mut TvmError) -> Status {
+    // SAFETY: the header asks the caller for valid pointers.
+    unsafe {
+        entry(error, || {
+            shared(engine, "engine")?.0.unload_idle();
+            Ok(())
+        })
+    }
+}
+
+/// Compiles a program into the engine's cache, unless it is there, without loading it.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tvm_engine_prewarm(
+    engine: *const TvmEngine,
+    gp_version_number: u32,
+    container_number: u32,
+    code_hash: *const u8,
+    code: *const u8,
+    code_len: usize,
+    origin: *mut u32,
+    error: *mut TvmError,
+) -> Status {
+    // SAFETY: the header asks the caller for valid pointers.
+    unsafe {
+        entry(error, || {
+            let out = Out::new(origin, "origin")?;
+            let engine = &shared(engine, "engine")?.0;
+            let version = gp_version(gp_version_number)?;
+            let container = container(container_number)?;
+            let code = bytes(code, code_len, "code")?;
+            let code_hash = hash(code_hash, "code_hash")?.unwrap_or_else(|| tvm_cache::hash(code));
+            refuse_inside_source()?;
+            out.set(origin_number(prewarm(engine, version, container, code_hash, code)?));
+            Ok(())
+        })
+    }
+}
+
+fn prewarm(
+    engine: &Engine,
+    version: tvm_isa::GpVersion,
+    container: tvm_isa::Container,
+    code_hash: [u8; 32],
+    code: &[u8],
+) -> Result<Origin, Failure> {
+    let (Some(cache), Backend::Compiled) = (engine.cache(), engine.backend()) else {
+        let message = "this engine keeps no compiled programs: make one that compiles and has a cache_dir";
+        return Err(Failure::argument(message));
+    };
+    let parts = engine.key_parts(version, container, code_hash);
+    let cpu = CpuFeatures::from_bits(parts.cpu_features)
+        .ok_or_else(|| Failure::new(Status::Internal, "the engine compiles for unknown CPU features"))?;
+    let options = CompileOptions { version, container, cpu };
+    let compile = || compile(code, code_hash, options).map_err(LoadError::from);
+    match cache.get_or_publish(&parts, compile)? {
+        (Source::Cached(_), Outcome::Hit) => Ok(Origin::CacheHit),
+        (Source::Cached(_), Outcome::Miss) => Ok(Origin::Compiled),
+        (Source::Fresh(_, why), _) => Err(not_stored(&why)),
+    }
+}
+
+fn not_stored(why: &Arc<tvm_cache::CacheError>) -> Failure {
+    Failure::new(Status::Cache, format_args!("compiled, but not stored: {why}"))
+}
