@@ -15,7 +15,7 @@
  * words; it is empty after success. There is no "last error" of a thread.
  *
  * POINTERS. Unless a comment says otherwise a pointer must not be NULL. NULL, misaligned pointers, impossible lengths
- * and unknown numbers give TVM_INVALID_ARGUMENT; nothing has happened then. A pointer to no bytes (length 0) may be NULL.
+ * and unknown numbers give TVM_INVALID_ARGUMENT; nothing has happened then. A pointer to no bytes may be NULL.
  * Pointers to freed handles cannot be recognised: do not pass them. TVM keeps none of the caller's pointers after the
  * function returns.
  *
@@ -42,7 +42,7 @@
  *         included. SA_ONSTACK is what Go asks of C libraries. Callbacks are cgo-exported functions. Do not call
  *         signal.Ignore or signal.Reset for SIGSEGV or SIGBUS.
  *   JVM   Let the JVM start before the first program is loaded: TVM then hands the JVM its own faults (null checks,
- *         safepoints), with or without libjsig. With -Xcheck:jni the JVM warns that its handlers were replaced; that is so.
+ *         safepoints), with or without libjsig. With -Xcheck:jni the JVM warns that its handlers were replaced.
  *   fork  A child of fork() must not use handles made before it.
  *
  * ABI. Structures and numbers do not change under one TVM_ABI_VERSION; functions may be added. x86-64 Linux only.
@@ -141,7 +141,7 @@ typedef struct tvm_engine_config {
     uint64_t cpu;          /* TVM_CPU_HOST, or TVM_CPU_ONLY | features */
 } tvm_engine_config;
 
-/* Makes an engine. TVM_CACHE: the directory is not ours alone or cannot be used. TVM_CPU: this machine lacks features. */
+/* Makes an engine. TVM_CACHE: the directory is not ours alone, or not usable. TVM_CPU: this machine lacks features. */
 tvm_status tvm_engine_new(const tvm_engine_config *config, tvm_engine **engine, tvm_error *error);
 
 /* Frees an engine's handle. */
@@ -181,7 +181,7 @@ tvm_status tvm_module_load(const tvm_engine *engine, uint32_t gp_version, uint32
  * stay where they are until the loading function returns. Programs cannot be loaded within it (TVM_BUSY). */
 typedef int32_t (*tvm_code_source)(void *data, const uint8_t **code, size_t *code_len);
 
-/* Like tvm_module_load, but asks for the code only if it is neither loaded nor in the cache: at most once, passing data.
+/* Like tvm_module_load, but asks for the code only if it is neither loaded nor in the cache: at most once, with data.
  * code_hash is needed. TVM_HOST_FAILED: the source did not supply the code. */
 tvm_status tvm_module_load_from(const tvm_engine *engine, uint32_t gp_version, uint32_t container,
                                 const uint8_t *code_hash, tvm_code_source source, void *data, tvm_module **module,
@@ -300,8 +300,8 @@ enum {
 /* Serves a host call. */
 typedef int32_t (*tvm_host_callback)(void *data, tvm_host_call *call);
 
-/* Runs from the current state until an exit, calling callback with data for each ecalli. A run that ended may go on from
- * any state that is set. If it fails, the instance is TVM_UNUSABLE until it is reset. */
+/* Runs from the current state until an exit, calling callback with data for each ecalli. A run that ended may go on
+ * from any state that is set. If it fails, the instance is TVM_UNUSABLE until it is reset. */
 tvm_status tvm_instance_run(tvm_instance *instance, tvm_host_callback callback, void *data, tvm_outcome *outcome,
                             tvm_error *error);
 
@@ -317,9 +317,9 @@ tvm_status tvm_instance_skip_host_call(tvm_instance *instance, tvm_error *error)
 /* 2^32 bytes in pages of 4096. These functions work between runs and within the instance's host calls; while the guest
  * itself executes they give TVM_BUSY.
  *
- * Whether a range is accessible depends on the guest alone. So it is not a status but *accessible, which a host function
- * must look at: the Gray Paper says for each what follows (mostly a panic). Ranges past 2^32 are not accessible; ranges
- * of no bytes are, wherever. Nothing is read or written unless all of the range is accessible. */
+ * Whether a range is accessible depends on the guest alone. So it is not a status but *accessible, which a host
+ * function must look at: the Gray Paper says for each what follows (mostly a panic). Ranges past 2^32 are not
+ * accessible; ranges of no bytes are, wherever. Nothing is read or written unless all of the range is accessible. */
 
 enum { TVM_PAGE_BYTES = 4096, TVM_PAGES = 1048576 };
 
