@@ -2,7 +2,7 @@
 //! forms that make up most of the code.
 
 use dynasmrt::x64::X64Relocation;
-use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
+use dynasmrt::{AssemblyOffset, DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 use tvm_abi::registers::{self, HostReg};
 use tvm_abi::{CpuFeatures, TextOffset};
 use tvm_isa::Reg;
@@ -49,6 +49,15 @@ pub enum GuestForm {
     /// 64 bits.
     Wide,
 }
+
+/// Opcode of a short `jmp`.
+pub const JMP_SHORT: u8 = 0xeb;
+/// Opcode of a short `je`.
+pub const JE_SHORT: u8 = 0x74;
+
+/// A short jump that has been emitted, but leads nowhere yet.
+#[must_use = "a jump must lead somewhere"]
+pub struct JumpAhead(TextOffset);
 
 /// Emits machine code into a growing buffer.
 pub struct Assembler {
@@ -191,6 +200,24 @@ impl Assembler {
             0x40 => self.ops.push(disp as u8),
             _ => self.ops.extend(disp.to_le_bytes()),
         }
+    }
+
+    /// A jump ahead over less than 128 bytes, to where [`Self::land`] is called. `opcode` is that of the short form.
+    ///
+    /// For jumps within one guest instruction's code. dynasm-rs keeps every local label and every jump to one until the
+    /// end: in a program of divisions that took most of the time and memory.
+    pub fn jump_ahead(&mut self, opcode: u8) -> JumpAhead {
+        self.ops.extend([opcode, 0]);
+        JumpAhead(self.here())
+    }
+
+    /// Lets `jump` lead here.
+    pub fn land(&mut self, jump: JumpAhead) {
+        let JumpAhead(TextOffset(from)) = jump;
+        let distance = i8::try_from(self.here().0 - from).expect("one instruction's code is shorter than that");
+        let mut displacement = self.ops.alter();
+        displacement.goto(AssemblyOffset(from as usize - 1));
+        displacement.push_i8(distance);
     }
 
     /// A new label without a place.

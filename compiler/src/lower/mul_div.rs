@@ -4,10 +4,10 @@
 //! registers keep them meanwhile; nothing between can fault. The quotients that would raise #DE (x/0 and MIN/−1)
 //! never reach the divide instruction.
 
-use dynasmrt::{DynasmApi, DynasmLabelApi};
+use dynasmrt::DynasmApi;
 use tvm_abi::CpuFeatures;
 
-use crate::asm::{Assembler, RAX, RDX, SCRATCH, Width, emit};
+use crate::asm::{Assembler, JE_SHORT, JMP_SHORT, RAX, RDX, SCRATCH, Width, emit};
 
 /// Signedness of the operands of a multiplication whose upper half is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,7 +83,7 @@ fn mul_upper_bmi2(asm: &mut Assembler, d: u8, a: u8, b: u8) {
 
 /// d ← a divided by b
 pub fn divide(asm: &mut Assembler, division: Division, width: Width, d: u8, a: u8, b: u8) {
-    use Division::{QuotientSigned, QuotientUnsigned, RemainderSigned, RemainderUnsigned};
+    use Division::{QuotientSigned, QuotientUnsigned, RemainderSigned};
     save_fixed(asm);
     emit!(asm; mov rcx, Rq(b));
     asm.move_reg(RAX, a);
@@ -91,37 +91,44 @@ pub fn divide(asm: &mut Assembler, division: Division, width: Width, d: u8, a: u
         Width::W64 => emit!(asm; test rcx, rcx),
         Width::W32 => emit!(asm; test ecx, ecx),
     }
-    emit!(asm; jz >zero);
-    match (division, width) {
-        (QuotientUnsigned | RemainderUnsigned, Width::W64) => emit!(asm; xor edx, edx; div rcx),
-        (QuotientUnsigned | RemainderUnsigned, Width::W32) => emit!(asm; xor edx, edx; div ecx),
-        (QuotientSigned | RemainderSigned, Width::W64) => {
-            emit!(asm; cmp rcx, DWORD -1; je >minus_one; cqo; idiv rcx);
+    let to_zero = asm.jump_ahead(JE_SHORT);
+    let signed = matches!(division, QuotientSigned | RemainderSigned);
+    if signed {
+        match width {
+            Width::W64 => emit!(asm; cmp rcx, DWORD -1),
+            Width::W32 => emit!(asm; cmp ecx, DWORD -1),
         }
-        (QuotientSigned | RemainderSigned, Width::W32) => {
-            emit!(asm; cmp ecx, DWORD -1; je >minus_one; cdq; idiv ecx);
-        }
+    }
+    let to_minus_one = signed.then(|| asm.jump_ahead(JE_SHORT));
+    match (signed, width) {
+        (false, Width::W64) => emit!(asm; xor edx, edx; div rcx),
+        (false, Width::W32) => emit!(asm; xor edx, edx; div ecx),
+        (true, Width::W64) => emit!(asm; cqo; idiv rcx),
+        (true, Width::W32) => emit!(asm; cdq; idiv ecx),
     }
     let quotient = matches!(division, QuotientUnsigned | QuotientSigned);
     result(asm, width, if quotient { RAX } else { RDX });
-    emit!(asm; jmp >done);
-    if matches!(division, QuotientSigned | RemainderSigned) {
+    let done = asm.jump_ahead(JMP_SHORT);
+    let done_too = to_minus_one.map(|to_minus_one| {
+        asm.land(to_minus_one);
         // a / −1 is −a, which for MIN is MIN, and leaves no remainder.
-        emit!(asm; minus_one:);
         match (quotient, width) {
             (true, Width::W64) => emit!(asm; neg rax; mov rcx, rax),
             (true, Width::W32) => emit!(asm; neg eax; movsxd rcx, eax),
             (false, _) => emit!(asm; xor ecx, ecx),
         }
-        emit!(asm; jmp >done);
-    }
-    emit!(asm; zero:);
+        asm.jump_ahead(JMP_SHORT)
+    });
+    asm.land(to_zero);
     if quotient {
         emit!(asm; mov rcx, DWORD -1);
     } else {
         result(asm, width, RAX);
     }
-    emit!(asm; done:);
+    asm.land(done);
+    if let Some(done_too) = done_too {
+        asm.land(done_too);
+    }
     restore_fixed(asm, d);
 }
 

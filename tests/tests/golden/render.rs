@@ -54,6 +54,8 @@ pub fn render(target: Target, entry: &Entry) -> Rendered {
 struct Code<'a> {
     text: &'a [u8],
     map: PcMap<'a>,
+    /// Where the last region ends and the cold sites begin.
+    cold_start: u32,
     names: Names,
 }
 
@@ -83,14 +85,14 @@ impl<'a> Code<'a> {
             names.insert(address(TextOffset(at)), format!("cold site of @{}", describe(&site)));
             end = at;
         }
-        Self { text, map, names: Names(names) }
+        Self { text, map, cold_start: end, names: Names(names) }
     }
 
     /// The machine code of the region that starts at `pc`.
     fn region(&self, pc: Pc, shown: Shown) -> Vec<String> {
         let region = self.map.entry(pc).expect("a region starts at the instruction");
         let end = self.map.regions().map(|region| region.text.0).find(|text| *text > region.text.0);
-        let end = end.unwrap_or(self.text.len() as u32);
+        let end = end.unwrap_or(self.cold_start);
         let bytes = &self.text[region.text.0 as usize..end as usize];
         let instructions: Vec<Machine> =
             Decoder::with_ip(64, bytes, address(region.text), DecoderOptions::NONE).into_iter().collect();
