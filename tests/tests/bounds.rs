@@ -1,0 +1,189 @@
+//! How large an object a hostile program can make: linear in its length, and at most so much per byte.
+//!
+//! The worst programs are searched for, not guessed: code of one byte only, as every byte marked an instruction is the
+//! densest a program can be, for every byte there is.
+
+use std::fmt;
+
+use tvm_abi::CpuFeatures;
+use tvm_compiler::{CompileError, CompileOptions, MAX_CODE_BYTES, compile};
+use tvm_isa::codec::encode_natural;
+use tvm_isa::{Container, GpVersion};
+
+/// Most object bytes for each byte of code. The README's table promises it.
+const MAX_BYTES_PER_CODE_BYTE: f64 = 144.0;
+
+/// Most object bytes for each entry of the dynamic jump table, besides the table itself.
+const MAX_BYTES_PER_TABLE_ENTRY: f64 = 4.0;
+
+/// Bytes of an object whatever its program: headers, and what is filled up to pages.
+const FIXED_BYTES: f64 = 24.0 * 1024.0;
+
+/// What programs are compiled for.
+const TARGETS: [(GpVersion, CpuFeatures); 4] = [
+    (GpVersion::V0_7_2, CpuFeatures::V3),
+    (GpVersion::V0_7_2, CpuFeatures::BASELINE),
+    (GpVersion::V0_8_0, CpuFeatures::V3),
+    (GpVersion::V0_8_0, CpuFeatures::BASELINE),
+];
+
+/// A program made of one pattern. Its last byte is a trap, so that every version takes it.
+#[derive(Clone, Debug)]
+struct Pattern {
+    /// Repeated code bytes.
+    code: Vec<u8>,
+    /// Distance of instructions.
+    step: usize,
+    /// Jump table entries for each code byte, all to the program's start.
+    table: usize,
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, step, table } = self;
+        write!(f, "code {code:?}, an instruction every {step} bytes, {table} jump table entries per byte")
+    }
+}
+
+struct Sample {
+    blob: Vec<u8>,
+    code: usize,
+    table: usize,
+}
+
+impl Pattern {
+    fn of_bytes(byte: u8, step: usize) -> Self {
+        Self { code: vec![byte], step, table: 0 }
+    }
+
+    /// The program with about this much code.
+    fn sample(&self, len: usize) -> Sample {
+        let len = len / self.step * self.step + 1;
+        let mut code: Vec<u8> = self.code.iter().copied().cycle().take(len).collect();
+        code[len - 1] = 0;
+        let mut mask = vec![0; len.div_ceil(8)];
+        (0..len).step_by(self.step).for_each(|at| mask[at / 8] |= 1 << (at % 8));
+        let entries = (self.table * len).max(1);
+        let mut blob = Vec::new();
+        encode_natural(entries as u64, &mut blob);
+        blob.push(1);
+        encode_natural(len as u64, &mut blob);
+        blob.resize(blob.len() + entries, 0);
+        blob.extend(code);
+        blob.extend(mask);
+        Sample { blob, code: len, table: entries }
+    }
+}
+
+/// Length of the object; `None` if the version does not take the program.
+fn object_len(sample: &Sample, (version, cpu): (GpVersion, CpuFeatures)) -> Option<usize> {
+    let options = CompileOptions { version, container: Container::Raw, cpu };
+    match compile(&sample.blob, [0; 32], options) {
+        Ok(object) => Some(object.len()),
+        Err(error) => {
+            assert!(error.is_malformed(), "{error}");
+            None
+        }
+    }
+}
+
+/// What the bound allows for a program.
+fn allowed(sample: &Sample) -> f64 {
+    let program = (sample.blob.len() - sample.code) as f64;
+    FIXED_BYTES
+        + program
+        + MAX_BYTES_PER_CODE_BYTE * sample.code as f64
+        + MAX_BYTES_PER_TABLE_ENTRY * sample.table as f64
+}
+
+fn check(pattern: &Pattern, target: (GpVersion, CpuFeatures), len: usize) -> Option<f64> {
+    let sample = pattern.sample(len);
+    let object = object_len(&sample, target)?;
+    let limit = allowed(&sample);
+    assert!(object as f64 <= limit, "{pattern} for {target:?}: {object} bytes, at most {limit} are promised");
+    Some(object as f64 / sample.code as f64)
+}
+
+/// Dense code of every byte there is.
+#[test]
+fn no_byte_takes_more_than_the_bound() {
+    const LEN: usize = 8 * 1024;
+    let mut worst = (0.0, String::new());
+    for target in TARGETS {
+        for byte in 0..=255 {
+            let pattern = Pattern::of_bytes(byte, 1);
+            if let Some(ratio) = check(&pattern, target, LEN)
+                && ratio > worst.0
+            {
+                worst = (ratio, format!("{pattern} for {target:?}"));
+            }
+        }
+    }
+    println!("worst: {:.1} bytes of object per byte of code: {}", worst.0, worst.1);
+    // A bound far above what there is would say nothing. Names of symbols take a few bytes more in longer programs.
+    assert!(worst.0 > MAX_BYTES_PER_CODE_BYTE * 0.9, "the bound can be lowered: {worst:?}");
+}
+
+/// Instructions of two to five bytes, gaps of all lengths, and tables as long as the program.
+#[test]
+fn no_other_shape_takes_more_than_the_bound() {
+    const LEN: usize = 4 * 1024;
+    let mut random = fastrand::Rng::with_seed(12);
+    for target in TARGETS {
+        for byte in 0..=255 {
+            for step in [2, 3, 5, 25, 26] {
+                check(&Pattern::of_bytes(byte, step), target, LEN);
+            }
+            check(&Pattern { table: 1, ..Pattern::of_bytes(byte, 1) }, target, LEN);
+        }
+        for _ in 0..200 {
+            let code = (0..random.usize(2..9)).map(|_| random.u8(..)).collect();
+            check(&Pattern { code, step: random.usize(1..4), table: random.usize(0..3) }, target, LEN);
+        }
+    }
+}
+
+/// Twice the program, twice the object: for the worst programs of each kind.
+#[test]
+fn objects_grow_linearly() {
+    let patterns = [
+        ("fallthrough", Pattern::of_bytes(1, 1)),
+        ("ecalli", Pattern::of_bytes(10, 1)),
+        ("trap", Pattern::of_bytes(0, 1)),
+        ("jump_ind", Pattern::of_bytes(50, 1)),
+        ("branch_eq to itself", Pattern::of_bytes(170, 1)),
+        ("branch_eq, three bytes", Pattern { code: vec![170, 0x21, 3], step: 3, table: 0 }),
+        ("load_imm_jump_ind", Pattern::of_bytes(180, 1)),
+        ("count_set_bits", Pattern::of_bytes(102, 1)),
+        ("div_s_64", Pattern::of_bytes(204, 1)),
+        ("load_u64", Pattern::of_bytes(130, 1)),
+        ("gaps", Pattern::of_bytes(0, 26)),
+        ("jump table", Pattern { table: 1, ..Pattern::of_bytes(1, 1) }),
+    ];
+    for (name, pattern) in patterns {
+        for target in TARGETS {
+            let lens = [1, 2, 4].map(|times| object_len(&pattern.sample(times * 32 * 1024), target));
+            let [Some(one), Some(two), Some(four)] = lens else { continue };
+            let (first, second) = ((two - one) as f64, (four - two) as f64);
+            // Up to a few pages, and the digits that names get longer by.
+            let slack = 3.0 * 4096.0 + first * 0.05;
+            assert!((second - 2.0 * first).abs() <= slack, "{name} for {target:?}: {one}, {two}, {four} bytes");
+        }
+    }
+}
+
+/// The limit on code, at it and one past it.
+#[test]
+fn code_is_limited() {
+    let empty = |len: usize| {
+        let mut blob = vec![0, 0];
+        encode_natural(len as u64, &mut blob);
+        blob.resize(blob.len() + len + len.div_ceil(8), 0);
+        blob
+    };
+    let options =
+        CompileOptions { version: GpVersion::V0_7_2, container: Container::Raw, cpu: CpuFeatures::BASELINE };
+    assert!(compile(&empty(MAX_CODE_BYTES), [0; 32], options).is_ok());
+    let error = compile(&empty(MAX_CODE_BYTES + 1), [0; 32], options).unwrap_err();
+    assert_eq!(error, CompileError::CodeTooLong { found: MAX_CODE_BYTES + 1, limit: MAX_CODE_BYTES });
+}
