@@ -145,15 +145,30 @@ impl Engine {
     /// The key parts under which this engine caches a program's object.
     #[must_use]
     pub fn key_parts(&self, version: GpVersion, container: Container, code_hash: [u8; 32]) -> KeyParts {
-        KeyParts {
-            code_hash,
-            format_version: sections::FORMAT_VERSION,
-            compiler: COMPILER_IDENTITY,
-            gp_version: version as u8,
-            gas_model: version.rules().gas as u8,
-            container: container as u8,
-            cpu_features: self.0.cpu.bits(),
-            options: 0,
+        object_key(version, container, code_hash, self.0.cpu)
+    }
+
+    /// Puts a program's object into the cache if it is not there, without loading it: for service code that will be
+    /// needed, such as all known services under the rules of the next version. Says whether it had to be compiled.
+    ///
+    /// # Errors
+    /// [`LoadError::Malformed`] when the bytes are no program under that version, [`LoadError::TooLarge`] when it will be
+    /// interpreted, and otherwise when there is no cache or it does not store.
+    pub fn prewarm(
+        &self,
+        version: GpVersion,
+        container: Container,
+        code_hash: [u8; 32],
+        code: &[u8],
+    ) -> Result<Origin, LoadError> {
+        let cache = self.0.cache.as_ref().ok_or(Error::NoCache)?;
+        let key = ModuleKey { version, container, code_hash };
+        let mut source = Code::Unread(Some(|| Ok(code)));
+        let parts = self.key_parts(version, container, code_hash);
+        match cache.get_or_publish(&parts, || self.compile(key, &mut source))? {
+            (Source::Cached(_), Outcome::Hit) => Ok(Origin::CacheHit),
+            (Source::Cached(_), Outcome::Miss) => Ok(Origin::Compiled),
+            (Source::Fresh(_, why), _) => Err(Error::NotStored(why).into()),
         }
     }
 
@@ -248,6 +263,21 @@ enum Object {
     Stored(Hit),
     /// In memory only.
     Fresh(Arc<Vec<u8>>),
+}
+
+/// What the object of a program is filed under when it is compiled for a CPU with these features.
+#[must_use]
+pub fn object_key(version: GpVersion, container: Container, code_hash: [u8; 32], cpu: CpuFeatures) -> KeyParts {
+    KeyParts {
+        code_hash,
+        format_version: sections::FORMAT_VERSION,
+        compiler: COMPILER_IDENTITY,
+        gp_version: version as u8,
+        gas_model: version.rules().gas as u8,
+        container: container as u8,
+        cpu_features: cpu.bits(),
+        options: 0,
+    }
 }
 
 /// Whether a loaded object is what its key says.

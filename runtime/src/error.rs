@@ -1,5 +1,7 @@
 //! Errors of the machine itself, and why programs cannot be loaded.
 
+use std::sync::Arc;
+
 use tvm_abi::CpuFeatures;
 use tvm_compiler::CompileError;
 
@@ -17,6 +19,12 @@ pub enum Error {
     /// The cache directory cannot be used.
     #[error(transparent)]
     Cache(#[from] tvm_cache::CacheError),
+    /// Something was to be stored, and the engine has no cache.
+    #[error("the engine has no cache: give it a cache directory")]
+    NoCache,
+    /// An object was compiled, and the cache did not take it.
+    #[error("the object was not stored: {0}")]
+    NotStored(Arc<tvm_cache::CacheError>),
     /// An object that TVM just made cannot be loaded.
     #[error(transparent)]
     Object(#[from] tvm_loader::LoadError),

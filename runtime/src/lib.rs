@@ -34,7 +34,7 @@ mod module;
 mod run;
 mod sys;
 
-pub use engine::{Backend, Engine, EngineConfig, MAX_IDLE_MODULES};
+pub use engine::{Backend, Engine, EngineConfig, MAX_IDLE_MODULES, object_key};
 pub use error::{Error, LoadError, Malformed};
 pub use exit::{GuestExit, GuestState};
 pub use host_call::{Guest, HostAction, HostCalls, HostError, StopAtHostCalls};

@@ -1,12 +1,9 @@
 //! Engines, and compiling for later.
 
 use std::ffi::c_char;
-use std::sync::Arc;
 
 use tvm_abi::CpuFeatures;
-use tvm_cache::{Outcome, Source};
-use tvm_compiler::{CompileOptions, compile};
-use tvm_runtime::{Backend, Engine, EngineConfig, LoadError, Origin};
+use tvm_runtime::{Backend, Engine, EngineConfig, Origin};
 
 use crate::arguments::{Out, bytes, hash, path, shared};
 use crate::module::{container, origin_number, refuse_inside_source};
@@ -171,22 +168,10 @@ fn prewarm(
     code_hash: [u8; 32],
     code: &[u8],
 ) -> Result<Origin, Failure> {
-    let (Some(cache), Backend::Compiled) = (engine.cache(), engine.backend()) else {
+    // A usage error of the C caller, and not one that the runtime would name.
+    if engine.cache().is_none() || engine.backend() != Backend::Compiled {
         let message = "this engine keeps no compiled programs: make one that compiles and has a cache_dir";
         return Err(Failure::argument(message));
-    };
-    let parts = engine.key_parts(version, container, code_hash);
-    let cpu = CpuFeatures::from_bits(parts.cpu_features)
-        .ok_or_else(|| Failure::new(Status::Internal, "the engine compiles for unknown CPU features"))?;
-    let options = CompileOptions { version, container, cpu };
-    let compile = || compile(code, code_hash, options).map_err(LoadError::from);
-    match cache.get_or_publish(&parts, compile)? {
-        (Source::Cached(_), Outcome::Hit) => Ok(Origin::CacheHit),
-        (Source::Cached(_), Outcome::Miss) => Ok(Origin::Compiled),
-        (Source::Fresh(_, why), _) => Err(not_stored(&why)),
     }
-}
-
-fn not_stored(why: &Arc<tvm_cache::CacheError>) -> Failure {
-    Failure::new(Status::Cache, format_args!("compiled, but not stored: {why}"))
+    Ok(engine.prewarm(version, container, code_hash, code)?)
 }

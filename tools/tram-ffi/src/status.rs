@@ -100,7 +100,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let status = match &error {
             Error::System(_) | Error::Memory(InitialiseError::System(_)) => Status::System,
-            Error::Cache(_) => Status::Cache,
+            Error::Cache(_) | Error::NoCache | Error::NotStored(_) => Status::Cache,
             Error::Cpu { .. } => Status::Cpu,
             Error::ArgumentsTooLong { .. } => Status::InvalidArgument,
             Error::Host(_) => Status::HostFailed,

@@ -9,7 +9,6 @@ use tvm_cache::{Cache, Outcome, Source};
 use tvm_compiler::{CompileOptions, compile};
 
 use crate::args::{ProgramArgs, Target};
-use crate::cache_place::key_parts;
 use crate::failure::{Failure, writing};
 use crate::program_file::{ProgramFile, malformed};
 
@@ -87,7 +86,7 @@ impl Job<'_> {
         file: &ProgramFile,
         code_hash: [u8; 32],
     ) -> Result<(Found, u64, Option<tvm_cache::Key>), Failure> {
-        let parts = key_parts(file.gp, file.container, code_hash, self.target.features());
+        let parts = tvm_runtime::object_key(file.gp, file.container, code_hash, self.target.features());
         let (source, outcome) = cache.get_or_publish(&parts, || self.compile(file, code_hash))?;
         let hit = match source {
             Source::Cached(hit) => hit,
