@@ -23,7 +23,7 @@ pub enum Error {
     #[error("the engine has no cache: give it a cache directory")]
     NoCache,
     /// An object was compiled, and the cache did not take it.
-    #[error("the object was not stored: {0}")]
+    #[error("compiled, but not stored: {0}")]
     NotStored(Arc<tvm_cache::CacheError>),
     /// An object that TVM just made cannot be loaded.
     #[error(transparent)]
