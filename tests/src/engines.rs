@@ -4,7 +4,9 @@ use std::path::Path;
 
 use tvm_cache::hash;
 use tvm_isa::{Container, GpVersion};
-use tvm_runtime::{Backend, Engine, EngineConfig, Guest, GuestExit, HostAction, HostCalls, HostError, Instance, Module};
+use tvm_runtime::{
+    Backend, Engine, EngineConfig, Guest, GuestExit, HostAction, HostCalls, HostError, Instance, Module,
+};
 
 /// An engine that compiles, without a cache.
 ///

@@ -181,8 +181,7 @@ fn code_is_limited() {
         blob.resize(blob.len() + len + len.div_ceil(8), 0);
         blob
     };
-    let options =
-        CompileOptions { version: GpVersion::V0_7_2, container: Container::Raw, cpu: CpuFeatures::BASELINE };
+    let options = CompileOptions { version: GpVersion::V0_7_2, container: Container::Raw, cpu: CpuFeatures::BASELINE };
     assert!(compile(&empty(MAX_CODE_BYTES), [0; 32], options).is_ok());
     let error = compile(&empty(MAX_CODE_BYTES + 1), [0; 32], options).unwrap_err();
     assert_eq!(error, CompileError::CodeTooLong { found: MAX_CODE_BYTES + 1, limit: MAX_CODE_BYTES });

@@ -146,19 +146,17 @@ fn pooled_memory_shows_nothing_of_its_last_guest() {
     let bare = engines::load(&engine, GpVersion::V0_7_2, Container::Raw, &asm.blob());
     let expected = (fresh(&engine, &module, b"x"), fresh(&engine, &other, b"y"));
     for _ in 0..4 {
-        let mut instances: Vec<Instance> = (0..3)
-            .map(|_| Instance::standard(&engine, &module, b"secret").expect("an instance"))
-            .collect();
+        let mut instances: Vec<Instance> =
+            (0..3).map(|_| Instance::standard(&engine, &module, b"secret").expect("an instance")).collect();
         instances.iter_mut().for_each(poison);
         drop(instances);
         assert!(fresh(&engine, &module, b"x") == expected.0);
         assert!(fresh(&engine, &other, b"y") == expected.1);
         let mut instance = Instance::bare(&engine, &bare).expect("an instance");
-        assert_eq!(everything(&instance), Everything {
-            state: GuestState::new(Pc(0), Gas(0)),
-            pages: Vec::new(),
-            contents: Vec::new(),
-        });
+        assert_eq!(
+            everything(&instance),
+            Everything { state: GuestState::new(Pc(0), Gas(0)), pages: Vec::new(), contents: Vec::new() }
+        );
         for page in [0x10, 0x30, 0x31, 0x33, 0x500, 0xf_efdd, 0xf_efdf, 0xf_eff0, 0xf_ffff] {
             instance.memory_mut().set_access(page, 1, Access::Read).expect("rights can be given");
             let bytes = instance.memory().read(u64::from(page) << 12, 4096).expect("readable");

@@ -3,7 +3,7 @@
 mod access;
 mod rule;
 
-use access::{Access, ACCESSES};
+use access::{ACCESSES, Access};
 use rule::{Outcome, Rights};
 use tvm_isa::{Container, Gas, GpVersion, GuestAddr, Op, Pc};
 use tvm_runtime::memory;
@@ -24,10 +24,7 @@ use Rights::{None as N, Read as R, Write as W};
 
 /// In the middle of memory, across its end, and at the pages below 2^16, which nothing can make accessible.
 const PLACES: [Place; 3] = [
-    Place {
-        pages: [0x20, 0x21],
-        rights: &[[N, N], [N, R], [N, W], [R, N], [R, R], [R, W], [W, N], [W, R], [W, W]],
-    },
+    Place { pages: [0x20, 0x21], rights: &[[N, N], [N, R], [N, W], [R, N], [R, R], [R, W], [W, N], [W, R], [W, W]] },
     Place { pages: [0xf_ffff, 0], rights: &[[N, N], [R, N], [W, N]] },
     Place { pages: [15, 16], rights: &[[N, N], [N, R], [N, W]] },
 ];

@@ -128,7 +128,9 @@ fn huge_limits_are_counted_exactly() {
             let reference = engines::load(&interpreter, version, Container::Raw, &blob);
             let module = engines::load(&compiled, version, Container::Raw, &blob);
             let cost = cost(&interpreter, &reference);
-            for gas in [(1 << 63) - 1, 1 << 63, (1 << 63) + 1, (1 << 63) + cost / 2, u64::MAX - 1, u64::MAX, 1 << 32, 1 << 31] {
+            for gas in
+                [(1 << 63) - 1, 1 << 63, (1 << 63) + 1, (1 << 63) + cost / 2, u64::MAX - 1, u64::MAX, 1 << 32, 1 << 31]
+            {
                 for (engine, module) in [(&interpreter, &reference), (&compiled, &module)] {
                     let stops = stops(engine, module, gas);
                     let (exit, state) = stops.last().expect("at least one stop");

@@ -90,7 +90,8 @@ pub fn shifts() -> Vec<Entry> {
     ];
     let mut entries: Vec<Entry> = by_register.into_iter().flat_map(three).collect();
     entries.extend(by_immediate.into_iter().flat_map(|op| two_imm(op, &[0, 1, -1, 31, 32, 63, 64])));
-    entries.extend(of_immediate.into_iter().flat_map(|op| two_imm(op, &[0, -1, 127, i32::MAX as i64, i32::MIN as i64])));
+    entries
+        .extend(of_immediate.into_iter().flat_map(|op| two_imm(op, &[0, -1, 127, i32::MAX as i64, i32::MIN as i64])));
     entries
 }
 
@@ -148,7 +149,8 @@ pub fn baseline() -> Vec<Entry> {
     entries.extend(counts.iter().flat_map(|&op| two(op)));
     // Counting needs a second temporary: rax, or rdx where rax is the destination.
     for op in [Op::CountSetBits64, Op::CountSetBits32] {
-        for [d, a] in [[IN_RAX, R[0]], [IN_RDX, R[0]], [R[0], IN_RAX], [R[0], IN_RDX], [IN_RAX, IN_RDX], [IN_RDX, IN_RAX]]
+        for [d, a] in
+            [[IN_RAX, R[0]], [IN_RDX, R[0]], [R[0], IN_RAX], [R[0], IN_RDX], [IN_RAX, IN_RDX], [IN_RDX, IN_RAX]]
         {
             entries.push(Entry::straight(Inst::three(op, d, a, 0)));
         }

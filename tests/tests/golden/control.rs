@@ -6,8 +6,7 @@ use tvm_tests::assemble::{Assembler, Inst, Label};
 use super::entry::{Entry, Shown};
 use super::forms::{IMMEDIATES, IN_RAX, IN_RDX, R, SP};
 
-const BRANCHES: [Op; 6] =
-    [Op::BranchEq, Op::BranchNe, Op::BranchLtU, Op::BranchLtS, Op::BranchGeU, Op::BranchGeS];
+const BRANCHES: [Op; 6] = [Op::BranchEq, Op::BranchNe, Op::BranchLtU, Op::BranchLtS, Op::BranchGeU, Op::BranchGeS];
 
 const BRANCHES_IMM: [Op; 10] = [
     Op::BranchEqImm,

@@ -38,11 +38,9 @@ fn differences(expected: &[Rendered], found: &[Rendered]) -> Vec<String> {
     for Rendered { title, code } in found {
         match expected.iter().find(|entry| entry.title == *title) {
             None => out.push(format!("\n{title}\n  is not in the file; found\n{}", indented(code))),
-            Some(entry) if entry.code != *code => out.push(format!(
-                "\n{title}\n  expected\n{}  found\n{}",
-                indented(&entry.code),
-                indented(code)
-            )),
+            Some(entry) if entry.code != *code => {
+                out.push(format!("\n{title}\n  expected\n{}  found\n{}", indented(&entry.code), indented(code)))
+            }
             Some(_) => {}
         }
     }

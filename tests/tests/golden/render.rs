@@ -71,7 +71,7 @@ impl<'a> Code<'a> {
         let mut names = BTreeMap::new();
         for (number, stub) in (0..).zip(Stub::ALL) {
             names.insert(TEXT_FILE_OFFSET + 8 * number, format!("{stub:?}"));
-            names.insert(STUBS_FILE_OFFSET + stub.slot_offset() as u64, format!("{}", stub.symbol()));
+            names.insert(STUBS_FILE_OFFSET + stub.slot_offset() as u64, stub.symbol().to_owned());
         }
         for region in map.regions() {
             let past = if region.pc.0 >= program.code_len() { " (end)" } else { "" };
