@@ -3,7 +3,7 @@
 use tvm_isa::Gas;
 
 use super::call::{Call, Record, Stop};
-use super::observer::{HostCallEvent, LogMessage, Observer};
+use super::observer::{HostCallEvent, LogMessage, Observer, Phase};
 use super::results::WHAT;
 use super::table::{Entry, HostFunction, LOG, Setting, find};
 use super::types::ServiceId;
@@ -34,38 +34,67 @@ pub(crate) struct Dispatcher<'a, H> {
 
 impl<H: Host> HostCalls for Dispatcher<'_, H> {
     fn host_call(&mut self, id: u64, guest: Guest<'_>) -> Result<HostAction, HostError> {
-        let Some(observer) = &mut self.observer else {
-            let mut call = Call::new(guest, self.rules, None);
-            return action(serve(&mut self.host, id, &mut call));
+        let Self { rules, host, observer } = self;
+        let Some(observer) = observer else { return plain(host, rules, id, guest) };
+        observer.phase(Phase::HostCall(id));
+        let action = if observer.wants_host_calls() {
+            observed(host, rules, *observer, id, guest)
+        } else {
+            plain(host, rules, id, guest)
         };
-        let Guest { regs, gas, pc, memory } = guest;
-        let (regs_before, gas_before) = (*regs, *gas);
-        let mut record = Record::default();
-        let mut call = Call::new(Guest { regs, gas, pc, memory }, self.rules, Some(&mut record));
-        if id == LOG
-            && let Some(message) = log_message(self.host.service(), &mut call)
-        {
-            observer.log(&message);
-        }
-        let entry = find(self.rules.functions, id, H::SETTING);
-        let action = action(serve(&mut self.host, id, &mut call))?;
-        let gas_after: Gas = call.gas();
-        observer.host_call(&HostCallEvent {
-            id,
-            name: entry.map(|entry| entry.name),
-            pc,
-            gas_before,
-            gas_after,
-            regs_before: &regs_before,
-            registers_set: &record.registers,
-            memory: &record.memory,
-            exit: match action {
-                HostAction::Resume => None,
-                HostAction::Exit(exit) => Some(exit),
-            },
-        });
-        Ok(action)
+        observer.phase(Phase::Guest);
+        action
     }
+}
+
+impl<H> Dispatcher<'_, H> {
+    /// Tells the observer, if there is one.
+    pub(crate) fn enter(&mut self, phase: Phase) {
+        if let Some(observer) = &mut self.observer {
+            observer.phase(phase);
+        }
+    }
+}
+
+fn plain<H: Host>(host: &mut H, rules: &'static JamRules, id: u64, guest: Guest<'_>) -> Result<HostAction, HostError> {
+    let mut call = Call::new(guest, rules, None);
+    action(serve(host, id, &mut call))
+}
+
+fn observed<H: Host>(
+    host: &mut H,
+    rules: &'static JamRules,
+    observer: &mut dyn Observer,
+    id: u64,
+    guest: Guest<'_>,
+) -> Result<HostAction, HostError> {
+    let Guest { regs, gas, pc, memory } = guest;
+    let (regs_before, gas_before) = (*regs, *gas);
+    let mut record = Record::default();
+    let mut call = Call::new(Guest { regs, gas, pc, memory }, rules, Some(&mut record));
+    if id == LOG
+        && let Some(message) = log_message(host.service(), &mut call)
+    {
+        observer.log(&message);
+    }
+    let entry = find(rules.functions, id, H::SETTING);
+    let action = action(serve(host, id, &mut call))?;
+    let gas_after: Gas = call.gas();
+    observer.host_call(&HostCallEvent {
+        id,
+        name: entry.map(|entry| entry.name),
+        pc,
+        gas_before,
+        gas_after,
+        regs_before: &regs_before,
+        registers_set: &record.registers,
+        memory: &record.memory,
+        exit: match action {
+            HostAction::Resume => None,
+            HostAction::Exit(exit) => Some(exit),
+        },
+    });
+    Ok(action)
 }
 
 fn action(served: Result<(), Stop>) -> Result<HostAction, HostError> {

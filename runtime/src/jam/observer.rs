@@ -15,9 +15,20 @@ pub trait Observer {
         let _ = start;
     }
 
-    /// A host call was served.
+    /// A host call was served. Not called unless [`Self::wants_host_calls`].
     fn host_call(&mut self, event: &HostCallEvent<'_>) {
         let _ = event;
+    }
+
+    /// Whether [`Self::host_call`] and [`Self::log`] are to be called. What they tell has to be copied first, which takes
+    /// longer than many a host function; who only times phases says no.
+    fn wants_host_calls(&self) -> bool {
+        true
+    }
+
+    /// The invocation enters a phase, and so leaves the one before.
+    fn phase(&mut self, phase: Phase) {
+        let _ = phase;
     }
 
     /// The guest logs something (JIP-1). Consensus knows no such call: it is also seen as one that is unknown.
@@ -29,6 +40,24 @@ pub trait Observer {
     fn end(&mut self, end: &End<'_>) {
         let _ = end;
     }
+}
+
+/// What an invocation is occupied with. Phases follow each other without gaps, so that the times between them add up to
+/// the invocation's; what comes before the first is its preparation: the account, its code, and arguments.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Phase {
+    /// Finding the module, or loading it.
+    Load,
+    /// Making the instance: memory, registers, arguments.
+    Instantiate,
+    /// Guest code.
+    Guest,
+    /// The host function of this number, with the node's state that it asks.
+    HostCall(u64),
+    /// Taking the output and giving the memory back, cleared.
+    Release,
+    /// Putting together what the invocation changed. Ends when the invocation returns.
+    Finish,
 }
 
 /// How a guest starts.

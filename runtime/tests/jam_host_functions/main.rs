@@ -9,6 +9,7 @@ mod general;
 mod hostile;
 mod inner_machines;
 mod invocations;
+mod phases;
 mod preimages;
 mod privileges;
 mod refine;

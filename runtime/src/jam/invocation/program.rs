@@ -11,7 +11,7 @@ use crate::host_call::HostCalls;
 use crate::instance::Instance;
 use crate::jam::dispatch::{Dispatcher, Host};
 use crate::jam::general::GrowingHeap;
-use crate::jam::observer::{End, Observer, Start};
+use crate::jam::observer::{End, Observer, Phase, Start};
 use crate::jam::types::{Bytes, Hash, ServiceId};
 use crate::jam::version::JamRules;
 use crate::module::Module;
@@ -61,8 +61,11 @@ pub(super) fn code_of(preimage: &[u8]) -> Option<&[u8]> {
 pub(super) fn run<H: Host>(
     program: Program<'_>,
     host: impl FnOnce(GrowingHeap) -> H,
-    observer: Option<&mut dyn Observer>,
+    mut observer: Option<&mut dyn Observer>,
 ) -> Result<(Ended, H), Error> {
+    if let Some(observer) = &mut observer {
+        observer.phase(Phase::Load);
+    }
     let Program { engine, rules, preimage, code_hash, entry, .. } = &program;
     let code = || Ok(preimage.clone());
     let module = match engine.load(rules.version, Container::Jam, code_hash.0, code) {
@@ -76,7 +79,9 @@ pub(super) fn run<H: Host>(
     };
     let heap = module.layout().map(GrowingHeap::of).unwrap_or_default();
     let mut dispatcher = Dispatcher { rules, host: host(heap), observer };
+    dispatcher.enter(Phase::Instantiate);
     let ended = run_module(&program, &module, &mut dispatcher)?;
+    dispatcher.enter(Phase::Finish);
     Ok((ended, dispatcher.host))
 }
 
@@ -98,8 +103,10 @@ fn run_module<H: Host>(
             state: instance.state(),
         });
     }
+    dispatcher.enter(Phase::Guest);
     let calls: &mut dyn HostCalls = dispatcher;
     let exit = instance.run(calls)?;
+    dispatcher.enter(Phase::Release);
     if let Some(observer) = &mut dispatcher.observer {
         observer.end(&End { exit, state: instance.state() });
     }
