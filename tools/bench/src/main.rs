@@ -4,6 +4,7 @@
 //! the interpreter. Times are medians with the spread between the 10th and 90th percentile, taken in alternation.
 
 mod guests;
+mod node;
 mod programs;
 mod run;
 mod scale;
@@ -42,6 +43,12 @@ enum Command {
     Start,
     /// Compile time, memory and object size of the worst programs per byte, against program size.
     Scale,
+    /// Services in a node: the public traces, cold, warm, loaded and interpreted, and where the time goes.
+    Node {
+        /// Directory of the test vectors.
+        #[arg(long, env = "TVM_VECTORS", default_value = "../shared/vectors")]
+        vectors: PathBuf,
+    },
     /// One warm load in this process; used by `start`.
     #[command(hide = true)]
     WarmLoad {
@@ -66,6 +73,7 @@ fn main() -> anyhow::Result<()> {
         Command::Run => vec![run::measure(&guests, rounds)?],
         Command::Start => start::measure(&guests, rounds)?,
         Command::Scale => vec![scale::measure()?],
+        Command::Node { vectors } => node::measure(&vectors, rounds)?,
         Command::WarmLoad { cache, blob } => {
             println!("{}", serde_json::to_string(&start::warm_load(&cache, &blob)?)?);
             return Ok(());

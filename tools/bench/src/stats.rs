@@ -49,6 +49,33 @@ impl Samples {
     }
 }
 
+/// Repeated measurements of a sequence of things, such as the blocks of a trace. The sum of the things' medians is what
+/// all of them take when nothing gets in between, which on a machine with other work a whole run hardly ever sees.
+#[derive(Clone, Default, Debug)]
+pub struct Sequence(Vec<Samples>);
+
+impl Sequence {
+    /// Adds one measurement of each thing, always in the same order.
+    pub fn push(&mut self, durations: impl IntoIterator<Item = Duration>) {
+        for (index, duration) in durations.into_iter().enumerate() {
+            if self.0.len() == index {
+                self.0.push(Samples::default());
+            }
+            self.0[index].push(duration);
+        }
+    }
+
+    /// The sum of the medians, in nanoseconds.
+    pub fn sum(&self) -> f64 {
+        self.0.iter().map(Samples::median).sum()
+    }
+
+    /// The mean of the medians, in nanoseconds.
+    pub fn mean(&self) -> f64 {
+        self.sum() / self.0.len() as f64
+    }
+}
+
 /// Nanoseconds in a fitting unit.
 pub fn duration(ns: f64) -> String {
     match ns {
