@@ -46,8 +46,9 @@ fn fresh(engine: &Engine, module: &Module, arguments: &[u8]) -> Everything {
     everything(&Instance::standard(engine, module, arguments).expect("an instance"))
 }
 
-/// Changes whatever can be changed: contents, rights, registers, the heap, pages outside of the layout.
-fn poison(instance: &mut Instance) {
+/// Changes whatever can be changed: contents, rights, registers, the heap, pages outside of the layout. Pages of the
+/// object's file are zeroed only on request: such a memory is mapped anew by a reset, all others are cleaned.
+fn poison(instance: &mut Instance, zero_file_pages: bool) {
     instance.state_mut().pc = Pc(0);
     instance.state_mut().gas = Gas(1000);
     assert_eq!(engines::run(instance), GuestExit::Halt);
@@ -61,7 +62,9 @@ fn poison(instance: &mut Instance) {
             memory.set_access(first, 1, Access::Write).expect("rights can be given");
         }
     }
-    memory.zero_pages(0x10, 1).expect("pages can be zeroed");
+    if zero_file_pages {
+        memory.zero_pages(0x10, 1).expect("pages can be zeroed");
+    }
     memory.set_access(0x30, 1, Access::None).expect("rights can be taken");
     instance.state_mut().regs = [u64::from_le_bytes([SECRET; 8]); 13];
     instance.state_mut().pc = Pc(77);
@@ -106,8 +109,8 @@ fn a_reset_instance_is_a_fresh_one() {
         for arguments in [&b"arguments"[..], &[], &[7; 10_000]] {
             let expected = fresh(&engine, &module, arguments);
             let mut instance = Instance::standard(&engine, &module, b"other arguments").expect("an instance");
-            for _ in 0..3 {
-                poison(&mut instance);
+            for zero_file_pages in [false, false, true, false] {
+                poison(&mut instance, zero_file_pages);
                 instance.reset(arguments).expect("a reset");
                 assert!(everything(&instance) == expected, "{:?}", engine.backend());
             }
@@ -124,12 +127,14 @@ fn a_reset_instance_is_a_fresh_one() {
 fn pages_that_become_accessible_are_zero() {
     for (engine, module) in modules() {
         let mut instance = Instance::standard(&engine, &module, &[]).expect("an instance");
-        poison(&mut instance);
-        instance.reset(&[]).expect("a reset");
-        for page in [0x500, 0x506, 0xf_ffff, 0x34, 0x36] {
-            instance.memory_mut().set_access(page, 1, Access::Read).expect("rights can be given");
-            let bytes = instance.memory().read(u64::from(page) << 12, 4096).expect("readable");
-            assert!(bytes.iter().all(|byte| *byte == 0), "page {page:#x}, {:?}", engine.backend());
+        for zero_file_pages in [false, true, false] {
+            poison(&mut instance, zero_file_pages);
+            instance.reset(&[]).expect("a reset");
+            for page in [0x500, 0x506, 0xf_ffff, 0x34, 0x36] {
+                instance.memory_mut().set_access(page, 1, Access::Read).expect("rights can be given");
+                let bytes = instance.memory().read(u64::from(page) << 12, 4096).expect("readable");
+                assert!(bytes.iter().all(|byte| *byte == 0), "page {page:#x}, {:?}", engine.backend());
+            }
         }
     }
 }
@@ -145,10 +150,10 @@ fn pooled_memory_shows_nothing_of_its_last_guest() {
     let other = engines::load(&engine, GpVersion::V0_7_2, Container::Standard, &small);
     let bare = engines::load(&engine, GpVersion::V0_7_2, Container::Raw, &asm.blob());
     let expected = (fresh(&engine, &module, b"x"), fresh(&engine, &other, b"y"));
-    for _ in 0..4 {
+    for zero_file_pages in [false, false, true, false] {
         let mut instances: Vec<Instance> =
             (0..3).map(|_| Instance::standard(&engine, &module, b"secret").expect("an instance")).collect();
-        instances.iter_mut().for_each(poison);
+        instances.iter_mut().for_each(|instance| poison(instance, zero_file_pages));
         drop(instances);
         assert!(fresh(&engine, &module, b"x") == expected.0);
         assert!(fresh(&engine, &other, b"y") == expected.1);
