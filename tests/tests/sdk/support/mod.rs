@@ -1,0 +1,9 @@
+//! What the tests share: command lists for the probe, a chain to run services in, and the rules written down once more.
+
+mod accounts;
+pub mod commands;
+mod costs;
+pub mod encoding;
+pub mod heap;
+mod recorder;
+pub mod world;
