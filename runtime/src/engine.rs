@@ -201,13 +201,10 @@ impl Engine {
         match self.object(key, &mut code) {
             Ok((object, outcome)) => {
                 let origin = if outcome == Outcome::Hit { Origin::CacheHit } else { Origin::Compiled };
-                if let Some(module) = self.link(key, object, origin)? {
-                    return Ok(module);
+                match self.link(key, object, origin)? {
+                    Some(module) => Ok(module),
+                    None => self.replace(key, &mut code),
                 }
-                // A stored object that cannot be used is as good as none.
-                let object = self.compile(key, &mut code)?;
-                let native = NativeModule::from_bytes(&object, self.0.cpu)?;
-                Module::native(native, Origin::Compiled)
             }
             Err(LoadError::TooLarge(_)) => Module::interpreted(code.bytes()?, version, container),
             Err(error) => Err(error),
@@ -244,12 +241,32 @@ impl Engine {
         Ok(compile(code.bytes()?, code_hash, options)?)
     }
 
+    /// Compiles a program whose stored object cannot be used, and stores the new one in its place.
+    fn replace<C: AsRef<[u8]>, F: FnOnce() -> Result<C, HostError>>(
+        &self,
+        key: ModuleKey,
+        code: &mut Code<C, F>,
+    ) -> Result<Module, LoadError> {
+        if let Some(cache) = &self.0.cache {
+            // If it cannot be removed, the program is compiled again next time: that costs time and nothing else.
+            let _ = cache.remove(&self.key_parts(key.version, key.container, key.code_hash).key());
+        }
+        let object = Arc::new(self.compile(key, code)?);
+        if let Some(cache) = &self.0.cache {
+            let _ = cache.publish(&self.key_parts(key.version, key.container, key.code_hash), &object);
+        }
+        self.link(key, Object::Fresh(object), Origin::Compiled)?
+            .ok_or_else(|| Error::Internal("an object just made cannot be used".to_owned()).into())
+    }
+
     /// Maps and links an object. `None` when a stored one turns out to be unusable.
     fn link(&self, key: ModuleKey, object: Object, origin: Origin) -> Result<Option<Module>, LoadError> {
         let native = match object {
             Object::Stored(hit) => match NativeModule::from_file(hit.file, hit.object_len, self.0.cpu) {
                 Ok(native) if is_of(&native, key) => native,
-                _ => return Ok(None),
+                Ok(_) => return Ok(None),
+                Err(Error::Object(error)) if error.is_object_fault() => return Ok(None),
+                Err(error) => return Err(error.into()),
             },
             Object::Fresh(object) => NativeModule::from_bytes(&object, self.0.cpu)?,
         };
