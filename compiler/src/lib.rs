@@ -26,8 +26,8 @@ use tvm_isa::layout::Sizes;
 use tvm_isa::{Container, Program, StandardProgram, split_metadata};
 
 /// Longest code the compiler takes, in bytes: more than the largest service has (GP: W_C, 4 000 000 with everything
-/// around the code). Compiling takes up to about 230 bytes of memory per byte of code, and objects are up to about 80
-/// times as long (`tvm-bench scale`). Longer programs, which only inner machines can have, are interpreted.
+/// around the code). The worst programs take about 400 bytes of memory per byte of code, and their objects are 139 times
+/// as long (`tvm-bench scale`). Longer programs, which only inner machines can have, are interpreted.
 pub const MAX_CODE_BYTES: usize = 4 << 20;
 
 /// Compiles a program to an object.

@@ -19,7 +19,8 @@ fn blob(code: &[u8], starts: impl Fn(usize) -> bool, table: &[u32]) -> Vec<u8> {
 }
 
 /// Names of the worst programs.
-pub const WORST: [&str; 5] = ["fallthrough", "ecalli", "count_set_bits", "jump_ind", "jump table"];
+pub const WORST: [&str; 6] =
+    ["load_imm_jump_ind", "count_set_bits", "trap", "fallthrough", "ecalli", "jump table"];
 
 /// A program of `bytes` code bytes that costs the compiler much per byte.
 pub fn worst(name: &str, bytes: usize) -> Option<Vec<u8>> {
@@ -32,10 +33,12 @@ pub fn worst(name: &str, bytes: usize) -> Option<Vec<u8>> {
         "fallthrough" => repeated(&[1]),
         // A host call for every byte.
         "ecalli" => repeated(&[10]),
-        // The longest machine code of an instruction of two bytes, on CPUs without popcnt.
-        "count_set_bits" => repeated(&[102, 0x10]),
-        // A block with a dynamic jump for every two bytes.
-        "jump_ind" => repeated(&[50, 0]),
+        // A long computation for every byte, on CPUs without popcnt.
+        "count_set_bits" => repeated(&[102]),
+        // A block with a dynamic jump for every byte.
+        "load_imm_jump_ind" => repeated(&[180]),
+        // A block with a way out for every byte.
+        "trap" => repeated(&[0]),
         // Half code, half jump table.
         "jump table" => {
             let code = vec![1; bytes / 2];
