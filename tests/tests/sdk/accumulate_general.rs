@@ -6,7 +6,7 @@ use tvm_runtime::jam::InvocationEnd;
 use tvm_runtime::jam::results::{FULL, NONE, WHAT};
 use tvm_runtime::jam::types::{Bytes, Hash, TimeSlot, Timeline};
 
-use crate::support::commands::{Commands, at, n};
+use crate::support::commands::{Answers, Commands, at, n};
 use crate::support::encoding;
 use crate::support::world::{NOBODY, OTHER, SELF, VERSIONS, World};
 
@@ -108,7 +108,7 @@ fn read_and_write() {
         commands = read(commands, 1 << 32, 6, 3, 0, 16);
         let ran = world.accumulate_commands(&commands);
         let mut answers = ran.answers();
-        let mut expect_read = |answers: &mut crate::support::commands::Answers, len, part: &[u8]| {
+        let expect_read = |answers: &mut Answers, len, part: &[u8]| {
             assert_eq!(answers.first(), len, "{version}");
             assert_eq!(answers.bytes(16), [part, &vec![0xaa; 16 - part.len()]].concat(), "{version}");
         };
@@ -218,7 +218,7 @@ fn info() {
         commands = commands.call("transfer", &[n(OTHER.0.into()), n(1000), n(200), at(0)]);
         commands = info(commands.call("write", &[at(0), n(10), at(0), n(20)]), CALLER, 0, 100);
         let mut answers = world.accumulate_commands(&commands).answers();
-        let mut expect = |answers: &mut crate::support::commands::Answers, total, part: &[u8]| {
+        let expect = |answers: &mut Answers, total, part: &[u8]| {
             assert_eq!(answers.first(), total, "{version}");
             let shown = answers.bytes(100);
             assert_eq!(hex::encode(shown), hex::encode([part, &vec![0xaa; 100 - part.len()]].concat()), "{version}");

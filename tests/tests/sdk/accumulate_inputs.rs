@@ -89,7 +89,7 @@ fn commands_come_from_storage_items_and_memos() {
     for version in VERSIONS {
         let mut world = World::new(version);
         let show = |byte| Commands::new().put(0, &[byte]).show(0, 1);
-        world.accounts.store(SELF, b"always", &show(1).0);
+        world.accounts.store(SELF, b"always", &show(9).clear().then(&show(1)).0);
         let last = show(4).store(b"results").hash([0x77; 32]);
         world.inputs = vec![
             work_item(Ok(show(2).work_output().into())),

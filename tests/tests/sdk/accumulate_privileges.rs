@@ -72,8 +72,8 @@ fn bless() {
     }
 }
 
-/// In GP 0.7.2 anyone may bless, and what takes effect is for the merge to decide. In GP 0.8.0 only the manager may, who
-/// gives the right away with that: the rules look at the privileges as they are by then.
+/// In GP 0.7.2 anyone may bless, and what takes effect is for the merge to decide. In GP 0.8.0 only the manager may,
+/// and one who names another has given the right away: the rules look at the privileges as they are by then.
 #[test]
 fn bless_without_the_right_to() {
     for version in VERSIONS {

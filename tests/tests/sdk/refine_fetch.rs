@@ -39,7 +39,7 @@ fn every_kind() {
             (13, u64::MAX, 0),
         ];
         let missing = not_here.into_iter().chain(out_of_range);
-        // The package contains the commands, so the lengths of what contains the package are patched in by running twice.
+        // The package contains the commands, which contain its length: building them twice settles that.
         let build = |values: &[(u64, u64, u64, Vec<u8>)]| {
             let known = values.iter().fold(Commands::new(), |commands, (kind, first, second, value)| {
                 whole(commands, *kind, *first, *second, value.len())

@@ -1,5 +1,5 @@
-//! What host calls cost, written down once more from the rules (GP 0.7.2 B.5 to B.7, GP 0.8.0 I.4.5), so that every call
-//! in every test is checked against them.
+//! What host calls cost, written down once more from the rules (GP 0.7.2 B.5 to B.7, GP 0.8.0 I.4.5): every call in
+//! every test is checked against them.
 
 use tvm_isa::GpVersion;
 use tvm_runtime::GuestExit;

@@ -5,5 +5,6 @@ pub mod commands;
 mod costs;
 pub mod encoding;
 pub mod heap;
+pub mod inner;
 mod recorder;
 pub mod world;
