@@ -71,7 +71,9 @@ FAILED two traps block 1 (interpreter)
     charge in compiled code: expected Some(3), found Some(2)
 FAILED two traps block 7 (interpreter)
     charge in compiled code: expected Some(2), found None
-2 passed, 2 failed
+FAILED two traps block starts (interpreter)
+    no block starts at 7, expected one
+1 passed, 3 failed
 ";
     assert_eq!(report, expected);
 }

@@ -4,7 +4,7 @@
 //! compiled code that starts there charges it. One more case for each file says that the listed blocks are all there are.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::{Context, ensure};
@@ -88,7 +88,7 @@ pub(super) fn load(directory: &Path, options: &Options) -> anyhow::Result<Vec<Bo
     Ok(cases)
 }
 
-fn load_file(path: &PathBuf, version: GpVersion, cases: &mut Vec<Box<dyn Case>>) -> anyhow::Result<()> {
+fn load_file(path: &Path, version: GpVersion, cases: &mut Vec<Box<dyn Case>>) -> anyhow::Result<()> {
     let Vector { name, program, block_gas_costs } = read_json(path)?;
     let subject = Subject::new(version, &program).with_context(|| format!("program of {}", path.display()))?;
     let subject = Rc::new(subject);
@@ -158,8 +158,7 @@ impl Case for StartsCase {
         let Self { name: _, subject, listed } = self;
         let mut differences = Differences::default();
         let program = subject.program()?;
-        // The files also list the end of code whose last block is complete, as the trap that the draft has there.
-        let listed: BTreeSet<Pc> = listed.iter().copied().filter(|start| start.0 < program.code_len()).collect();
+        let listed: BTreeSet<Pc> = listed.iter().copied().collect();
         let found: BTreeSet<Pc> = BlockStarts::new(&program, subject.version.rules()).iter().collect();
         for start in listed.difference(&found) {
             differences.note(format_args!("no block starts at {start}, expected one"));
@@ -167,7 +166,7 @@ impl Case for StartsCase {
         for start in found.difference(&listed) {
             differences.note(format_args!("a block starts at {start}, expected none"));
         }
-        let within_block = |region: &&Region| region.pc.0 < program.code_len() && !found.contains(&region.pc);
+        let within_block = |region: &&Region| !found.contains(&region.pc);
         for Region { pc, charge, .. } in subject.regions.values().filter(within_block) {
             differences.expect(format_args!("charge in compiled code at {pc}, within a block"), 0, charge.0);
         }
