@@ -115,11 +115,15 @@ impl MappedMemory {
     }
 
     fn take_back_changes(&mut self, image: &Image) -> Result<(), SysError> {
-        for segment in image.segments().iter().filter(|segment| segment.access == Access::Write) {
-            self.space.discard(segment.first, segment.count)?;
+        let changed: Vec<(u32, u32)> = self.changed.take().collect();
+        let writable = image.segments().iter().filter(|segment| segment.access == Access::Write);
+        let dirty = writable.map(|segment| (segment.first, segment.count)).chain(changed.iter().copied());
+        // One call for everything in between, too: the guest left nothing there, and what is empty takes no time. A call
+        // for each range takes longer, mostly for telling the processor to forget single pages.
+        if let Some((first, end)) = dirty.map(|(first, count)| (first, first + count)).reduce(span) {
+            self.space.discard(first, end - first)?;
         }
-        for (first, count) in self.changed.take() {
-            self.space.discard(first, count)?;
+        for (first, count) in changed {
             self.space.protect(first, count, Access::None)?;
             self.table.set(first, count, Access::None);
             for segment in image.segments() {
@@ -245,6 +249,11 @@ impl MappedMemory {
         self.runs_left = self.runs_left.saturating_sub(1);
         too_many
     }
+}
+
+/// What reaches from the start of the first of two ranges of pages to the end of the last.
+fn span(one: (u32, u32), other: (u32, u32)) -> (u32, u32) {
+    (one.0.min(other.0), one.1.max(other.1))
 }
 
 /// First page and number of pages that `len` bytes from `start` on lie in.
