@@ -1,16 +1,20 @@
 //! Memories that wait for their next guest.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Image, SysError};
 use crate::memory::MappedMemory;
 
-/// Most memories that wait. Each holds 4 GiB of address space, a page, and its image's file, but no guest's data.
+/// Most memories that wait. Each holds 4 GiB of address space, a page and page tables, and its image's file, but no
+/// guest's data.
 const MAX_WAITING: usize = 64;
 
-/// A bounded store of memories. They are reset before they are put in, and made ready for their image when taken out.
+/// A bounded store of memories. They are reset before they are put in, so that they are ready for another guest of the
+/// same module. For another module all mappings are made anew, which takes several times as long as clearing: a memory
+/// only changes modules when its own is gone, or the pool is full.
 #[derive(Default, Debug)]
 pub(crate) struct Pool {
+    /// Those that waited longest come first.
     waiting: Mutex<Vec<MappedMemory>>,
 }
 
@@ -22,7 +26,8 @@ impl Pool {
     pub(crate) fn take(&self, image: &Arc<Image>) -> Result<MappedMemory, SysError> {
         let mut memory = match self.take_waiting(image) {
             Some(memory) => memory,
-            None => MappedMemory::new()?,
+            // Where address space is scarce, what there is has to do.
+            None => MappedMemory::new().or_else(|error| self.take_at(|_| Some(0)).ok_or(error))?,
         };
         if !has_image(&memory, image) {
             memory.reset(image)?;
@@ -39,19 +44,35 @@ impl Pool {
         if !is_sole || memory.reset(&image).is_err() {
             return;
         }
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
         if waiting.len() < MAX_WAITING {
             waiting.push(memory);
         }
     }
 
     fn take_waiting(&self, image: &Arc<Image>) -> Option<MappedMemory> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        // The last one is most likely still in the processor's caches.
-        let same = waiting.iter().rposition(|memory| has_image(memory, image));
-        let index = same.or(waiting.len().checked_sub(1))?;
-        Some(waiting.swap_remove(index))
+        self.take_at(|waiting| {
+            // The last one is most likely still in the processor's caches.
+            let same = waiting.iter().rposition(|memory| has_image(memory, image));
+            let of_no_module = || waiting.iter().position(is_of_no_module);
+            same.or_else(of_no_module).or((waiting.len() == MAX_WAITING).then_some(0))
+        })
     }
+
+    fn take_at(&self, choose: impl FnOnce(&[MappedMemory]) -> Option<usize>) -> Option<MappedMemory> {
+        let mut waiting = self.waiting();
+        let index = choose(&waiting).filter(|&index| index < waiting.len())?;
+        Some(waiting.remove(index))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<MappedMemory>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether nobody can ask for this memory's image any more: one module has it, which is gone.
+fn is_of_no_module(memory: &MappedMemory) -> bool {
+    memory.image().is_none_or(|image| Arc::strong_count(image) == 1)
 }
 
 fn has_image(memory: &MappedMemory, image: &Arc<Image>) -> bool {
@@ -96,14 +117,47 @@ mod tests {
     #[test]
     fn nothing_of_the_last_guest_is_left() {
         let pool = Pool::default();
-        for (last, next) in [(image(16), image(20)), (image(16), image(16))] {
-            pool.put(dirty(pool.take(&last).unwrap()));
-            assert_clean(pool.take(&next).unwrap());
-            pool.put(dirty(pool.take(&last).unwrap()));
-            let again = pool.take(&last).unwrap();
-            assert!(has_image(&again, &last));
-            assert_clean(again);
-        }
+        let (last, next) = (image(16), image(20));
+        pool.put(dirty(pool.take(&last).unwrap()));
+        let again = pool.take(&last).unwrap();
+        assert!(has_image(&again, &last));
+        assert_clean(again);
+        // Also for another module, once that of the memory is gone.
+        let memory = dirty(pool.take(&last).unwrap());
+        let base = memory.base();
+        pool.put(memory);
+        drop(last);
+        let other = pool.take(&next).unwrap();
+        assert!(has_image(&other, &next) && other.base() == base);
+        assert_clean(other);
+    }
+
+    #[test]
+    fn modules_do_not_take_memories_from_each_other() {
+        let pool = Pool::default();
+        let images = [image(16), image(20), image(24)];
+        let turn = |image| {
+            let memory = pool.take(image).unwrap();
+            let base = memory.base();
+            pool.put(memory);
+            base
+        };
+        let bases = images.each_ref().map(turn);
+        assert_eq!(images.each_ref().map(turn), bases);
+        assert_eq!(pool.waiting().len(), images.len());
+    }
+
+    #[test]
+    fn of_a_full_pool_the_memory_that_waited_longest_changes_modules() {
+        let pool = Pool::default();
+        let (first, second) = (image(16), image(20));
+        let memories: Vec<_> = (0..MAX_WAITING).map(|_| pool.take(&first).unwrap()).collect();
+        let bases: Vec<_> = memories.iter().map(MappedMemory::base).collect();
+        memories.into_iter().for_each(|memory| pool.put(dirty(memory)));
+        let taken = [0, 1].map(|_| pool.take(&second).unwrap());
+        assert_eq!(taken[0].base(), bases[0]);
+        assert!(!bases.contains(&taken[1].base()), "there is room for another one now");
+        taken.into_iter().for_each(assert_clean);
     }
 
     #[test]
@@ -124,7 +178,7 @@ mod tests {
         let memories: Vec<_> = (0..=MAX_WAITING).map(|_| pool.take(&image).unwrap()).collect();
         for (count, memory) in (1..).zip(memories) {
             pool.put(memory);
-            assert_eq!(pool.waiting.lock().unwrap().len(), count.min(MAX_WAITING));
+            assert_eq!(pool.waiting().len(), count.min(MAX_WAITING));
         }
     }
 
@@ -134,7 +188,7 @@ mod tests {
         let memory = pool.take(&image(16)).unwrap();
         let held = Arc::clone(memory.reservation());
         pool.put(memory);
-        assert!(pool.waiting.lock().unwrap().is_empty());
+        assert!(pool.waiting().is_empty());
         drop(held);
     }
 }
