@@ -19,8 +19,7 @@ fn blob(code: &[u8], starts: impl Fn(usize) -> bool, table: &[u32]) -> Vec<u8> {
 }
 
 /// Names of the worst programs.
-pub const WORST: [&str; 6] =
-    ["load_imm_jump_ind", "count_set_bits", "trap", "fallthrough", "ecalli", "jump table"];
+pub const WORST: [&str; 6] = ["load_imm_jump_ind", "count_set_bits", "trap", "fallthrough", "ecalli", "jump table"];
 
 /// A program of `bytes` code bytes that costs the compiler much per byte.
 pub fn worst(name: &str, bytes: usize) -> Option<Vec<u8>> {
