@@ -29,7 +29,10 @@ impl Trace {
     /// Reads the trace in the directory `path`.
     pub fn read(name: &str, path: &Path) -> anyhow::Result<Self> {
         let mut steps: Vec<Step> = Vec::new();
-        for_each_trace(path, &mut |trace| trace.into_iter().try_for_each(|step| Ok(steps.push(step?))))?;
+        for_each_trace(path, &mut |trace| {
+            steps.append(&mut trace.collect::<anyhow::Result<_>>()?);
+            Ok(())
+        })?;
         let spec = spec_of(&steps.first().with_context(|| format!("no block in {}", path.display()))?.pre)?;
         let blocks = steps.into_iter().map(|step| TraceBlock::of(step, spec)).collect::<anyhow::Result<Vec<_>>>();
         let blocks = blocks.with_context(|| name.to_owned())?;
