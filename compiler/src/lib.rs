@@ -22,8 +22,7 @@ pub use options::CompileOptions;
 pub use translate::{MAX_REGION_INSTRUCTIONS, MAX_TEXT_BYTES};
 
 use tvm_abi::{Note, sections};
-use tvm_isa::layout::Sizes;
-use tvm_isa::{Container, Program, StandardProgram, split_metadata};
+use tvm_isa::{Program, Unpacked};
 
 /// Longest code the compiler takes, in bytes: more than the largest service has (GP: W_C, 4 000 000 with everything
 /// around the code). The worst programs take about 400 bytes of memory per byte of code, and their objects are 139 times
@@ -39,7 +38,7 @@ pub const MAX_CODE_BYTES: usize = 4 << 20;
 pub fn compile(code: &[u8], code_hash: [u8; 32], options: CompileOptions) -> Result<Vec<u8>, CompileError> {
     let CompileOptions { version, container, cpu } = options;
     let rules = version.rules();
-    let parts = split(code, container)?;
+    let parts = Unpacked::from_container(code, container)?;
     let program = Program::parse(parts.blob)?;
     program.validate(rules)?;
     if program.code().len() > MAX_CODE_BYTES {
@@ -59,21 +58,4 @@ pub fn compile(code: &[u8], code_hash: [u8; 32], options: CompileOptions) -> Res
         jump_table_slots: translation.jump_table.len() as u32,
     };
     object::write(object::Parts { note, translation, program: parts.blob, ro: parts.ro, rw: parts.rw })
-}
-
-/// A program out of its container.
-struct Unpacked<'a> {
-    blob: &'a [u8],
-    ro: &'a [u8],
-    rw: &'a [u8],
-    sizes: Sizes,
-}
-
-fn split(code: &[u8], container: Container) -> Result<Unpacked<'_>, CompileError> {
-    let standard = match container {
-        Container::Raw => return Ok(Unpacked { blob: code, ro: &[], rw: &[], sizes: Sizes::default() }),
-        Container::Standard => StandardProgram::parse(code)?,
-        Container::Jam => StandardProgram::parse(split_metadata(code)?.1)?,
-    };
-    Ok(Unpacked { blob: standard.program, ro: standard.ro, rw: standard.rw, sizes: standard.sizes() })
 }

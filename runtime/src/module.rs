@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use tvm_isa::layout::{Layout, Region, Sizes};
-use tvm_isa::{Container, GpVersion, GuestAddr, Pc, Program, Rules, StandardProgram, split_metadata};
-
+use tvm_isa::{Container, GpVersion, GuestAddr, Pc, Program, Rules, Unpacked};
 use tvm_loader::FileSpan;
 
 use crate::error::{Error, LoadError, Malformed};
@@ -43,7 +42,7 @@ struct Inner {
 #[derive(Debug)]
 enum Code {
     Native(NativeModule),
-    /// The whole container, with the positions of its parts.
+    /// The program blob and the initial data around it.
     Bytes {
         blob: Vec<u8>,
         ro: Vec<u8>,
@@ -54,26 +53,11 @@ enum Code {
 impl Module {
     /// A module that is interpreted.
     pub(crate) fn interpreted(code: &[u8], version: GpVersion, container: Container) -> Result<Self, LoadError> {
-        let malformed = |error: Malformed| LoadError::Malformed(error);
-        let (standard, blob) = match container {
-            Container::Raw => (None, code),
-            Container::Standard | Container::Jam => {
-                let body = if container == Container::Jam {
-                    split_metadata(code).map_err(|error| malformed(error.into()))?.1
-                } else {
-                    code
-                };
-                let standard = StandardProgram::parse(body).map_err(|error| malformed(error.into()))?;
-                (Some(standard), standard.program)
-            }
-        };
         let rules = version.rules();
-        let program = Program::parse(blob).map_err(|error| malformed(error.into()))?;
-        program.validate(rules).map_err(|error| malformed(error.into()))?;
-        let sizes = standard.map_or(Sizes::default(), |standard| standard.sizes());
-        let (ro, rw) = standard.map_or((&[][..], &[][..]), |standard| (standard.ro, standard.rw));
+        let Unpacked { blob, ro, rw, sizes } = checked(code, rules, container)?;
+        let layout = layout_of(container, sizes)?;
         let code = Code::Bytes { blob: blob.to_vec(), ro: ro.to_vec(), rw: rw.to_vec() };
-        Self::new(rules, container, sizes, code, Image::default(), Origin::Interpreted)
+        Ok(Self::new(rules, container, sizes, layout, code, Image::default(), Origin::Interpreted))
     }
 
     /// A module of loaded machine code.
@@ -82,19 +66,19 @@ impl Module {
         let (rules, container, sizes) = (note.gp_version.rules(), note.container, note.sizes);
         let layout = layout_of(container, sizes)?;
         let image = image_of(&native, layout.as_ref())?;
-        Self::new(rules, container, sizes, Code::Native(native), image, origin)
+        Ok(Self::new(rules, container, sizes, layout, Code::Native(native), image, origin))
     }
 
     fn new(
         rules: &'static Rules,
         container: Container,
         sizes: Sizes,
+        layout: Option<Layout>,
         code: Code,
         image: Image,
         origin: Origin,
-    ) -> Result<Self, LoadError> {
-        let layout = layout_of(container, sizes)?;
-        Ok(Self(Arc::new(Inner { rules, container, sizes, layout, code, image: Arc::new(image), origin })))
+    ) -> Self {
+        Self(Arc::new(Inner { rules, container, sizes, layout, code, image: Arc::new(image), origin }))
     }
 
     /// The program.
@@ -166,6 +150,13 @@ impl Module {
     pub(crate) fn is_sole(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }
+}
+
+/// The parts of a program that the version accepts.
+fn checked<'a>(code: &'a [u8], rules: &Rules, container: Container) -> Result<Unpacked<'a>, Malformed> {
+    let parts = Unpacked::from_container(code, container)?;
+    Program::parse(parts.blob)?.validate(rules)?;
+    Ok(parts)
 }
 
 fn layout_of(container: Container, sizes: Sizes) -> Result<Option<Layout>, LoadError> {

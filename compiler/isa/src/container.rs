@@ -31,6 +31,19 @@ pub struct StandardProgram<'a> {
     pub program: &'a [u8],
 }
 
+/// A program out of its container: the program blob, not yet parsed, and what surrounds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Unpacked<'a> {
+    /// The program blob.
+    pub blob: &'a [u8],
+    /// Initial read-only data; bare programs have none.
+    pub ro: &'a [u8],
+    /// Initial read-write data; bare programs have none.
+    pub rw: &'a [u8],
+    /// Sizes that determine the memory layout; zero for bare programs, which have no layout.
+    pub sizes: crate::layout::Sizes,
+}
+
 /// Why bytes are in none of the accepted formats.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ContainerError {
@@ -119,6 +132,21 @@ impl Container {
                 raw,
             }),
         }
+    }
+}
+
+impl<'a> Unpacked<'a> {
+    /// Takes a program out of `container`.
+    ///
+    /// # Errors
+    /// When the bytes are not in that container. The program blob itself is not looked at.
+    pub fn from_container(bytes: &'a [u8], container: Container) -> Result<Self, ContainerError> {
+        let standard = match container {
+            Container::Raw => return Ok(Self { blob: bytes, ro: &[], rw: &[], sizes: Default::default() }),
+            Container::Standard => StandardProgram::parse(bytes)?,
+            Container::Jam => StandardProgram::parse(split_metadata(bytes)?.1)?,
+        };
+        Ok(Self { blob: standard.program, ro: standard.ro, rw: standard.rw, sizes: standard.sizes() })
     }
 }
 

@@ -21,7 +21,7 @@ mod validate;
 mod version;
 
 pub use blocks::{BlockStarts, Mark, Marks};
-pub use container::{Container, ContainerError, StandardProgram, split_metadata};
+pub use container::{Container, ContainerError, StandardProgram, Unpacked, split_metadata};
 pub use instruction::{Format, Instruction};
 pub use opcode::{NUMBERS_0_7, NUMBERS_0_8, OPERATIONS, Op, OpcodeNumbers, Operation};
 pub use program::{JumpTable, MAX_SKIP, Program, ProgramError};
