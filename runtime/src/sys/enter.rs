@@ -112,38 +112,36 @@ pub(super) unsafe extern "sysv64" fn enter(context: *mut VmContext, target: usiz
     )
 }
 
-/// [`Stub::OutOfGas`].
-#[unsafe(naked)]
-unsafe extern "sysv64" fn out_of_gas() {
-    naked_asm!(
-        "pop qword ptr gs:[{site}]",
-        "mov qword ptr gs:[{leave}], {reason}",
-        save_guest!(),
-        return_to_host!(),
-        site = const SITE,
-        leave = const LEAVE,
-        reason = const Leave::OutOfGas as u64,
-        regs = const REGS,
-        gas = const GAS_SLOT,
-        host_rsp = const HOST_RSP,
-    )
+/// A stub that leaves compiled code for good: its return address is the site, the rest is the same for each.
+macro_rules! leaving_stub {
+    ($(#[$doc:meta])* $name:ident $reason:ident) => {
+        $(#[$doc])*
+        #[unsafe(naked)]
+        unsafe extern "sysv64" fn $name() {
+            naked_asm!(
+                "pop qword ptr gs:[{site}]",
+                "mov qword ptr gs:[{leave}], {reason}",
+                save_guest!(),
+                return_to_host!(),
+                site = const SITE,
+                leave = const LEAVE,
+                reason = const Leave::$reason as u64,
+                regs = const REGS,
+                gas = const GAS_SLOT,
+                host_rsp = const HOST_RSP,
+            )
+        }
+    };
 }
 
-/// [`Stub::Interpret`].
-#[unsafe(naked)]
-unsafe extern "sysv64" fn interpret() {
-    naked_asm!(
-        "pop qword ptr gs:[{site}]",
-        "mov qword ptr gs:[{leave}], {reason}",
-        save_guest!(),
-        return_to_host!(),
-        site = const SITE,
-        leave = const LEAVE,
-        reason = const Leave::Interpret as u64,
-        regs = const REGS,
-        gas = const GAS_SLOT,
-        host_rsp = const HOST_RSP,
-    )
+leaving_stub! {
+    /// [`Stub::OutOfGas`].
+    out_of_gas OutOfGas
+}
+
+leaving_stub! {
+    /// [`Stub::Interpret`].
+    interpret Interpret
 }
 
 /// [`Stub::HostCall`]. The host may have changed any register in the context, so that all are loaded again.
