@@ -36,7 +36,7 @@ pub const MAX_CODE_BYTES: usize = 4 << 20;
 /// # Errors
 /// When the program is malformed (see [`CompileError::is_malformed`]) or exceeds a limit of the compiler.
 pub fn compile(code: &[u8], code_hash: [u8; 32], options: CompileOptions) -> Result<Vec<u8>, CompileError> {
-    let CompileOptions { version, container, cpu } = options;
+    let CompileOptions { version, container, cpu, tier } = options;
     let rules = version.rules();
     let parts = Unpacked::from_container(code, container)?;
     let program = Program::parse(parts.blob)?;
@@ -52,7 +52,7 @@ pub fn compile(code: &[u8], code_hash: [u8; 32], options: CompileOptions) -> Res
         gp_version: version,
         gas_model: rules.gas,
         container,
-        tier: 0,
+        tier,
         cpu_features: cpu,
         sizes: parts.sizes,
         jump_table_slots: translation.jump_table.len() as u32,

@@ -1,6 +1,6 @@
 //! What the caller decides about a compilation.
 
-use tvm_abi::CpuFeatures;
+use tvm_abi::{CpuFeatures, Tier};
 use tvm_isa::{Container, GpVersion};
 
 /// How a program is compiled. Everything here is part of the cache key.
@@ -12,4 +12,6 @@ pub struct CompileOptions {
     pub container: Container,
     /// What the machine code may use.
     pub cpu: CpuFeatures,
+    /// How much work goes into the machine code.
+    pub tier: Tier,
 }

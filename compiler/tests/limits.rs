@@ -1,12 +1,17 @@
 //! The compiler's limits, at the limit and one past it.
 
-use tvm_abi::CpuFeatures;
+use tvm_abi::{CpuFeatures, Tier};
 use tvm_compiler::{CompileError, CompileOptions, MAX_CODE_BYTES, compile};
 use tvm_isa::codec::encode_natural;
 use tvm_isa::{Container, GpVersion};
 
 fn compile_raw(blob: &[u8]) -> Result<Vec<u8>, CompileError> {
-    let options = CompileOptions { version: GpVersion::V0_7_2, container: Container::Raw, cpu: CpuFeatures::BASELINE };
+    let options = CompileOptions {
+        version: GpVersion::V0_7_2,
+        container: Container::Raw,
+        cpu: CpuFeatures::BASELINE,
+        tier: Tier::Fast,
+    };
     compile(blob, [0; 32], options)
 }
 

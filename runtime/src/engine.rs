@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tvm_abi::{CpuFeatures, sections};
+use tvm_abi::{CpuFeatures, Tier, sections};
 use tvm_cache::{Cache, Hit, KeyParts, Outcome, Source};
 use tvm_compiler::{COMPILER_IDENTITY, CompileOptions, compile};
 use tvm_isa::{Container, GpVersion};
@@ -37,6 +37,8 @@ pub struct EngineConfig {
     /// CPU features to compile for; `None` means those of this machine. Objects that need more than this machine has
     /// are refused.
     pub cpu: Option<CpuFeatures>,
+    /// How much work goes into compiling.
+    pub tier: Tier,
 }
 
 /// Loads and runs programs. Cloning is cheap and shares everything; an engine may be used from many threads at once.
@@ -46,6 +48,7 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     backend: Backend,
     cpu: CpuFeatures,
+    tier: Tier,
     cache: Option<Cache>,
     modules: RwLock<HashMap<ModuleKey, Module>>,
     /// One lock for each program being loaded, so that it is loaded once.
@@ -67,7 +70,7 @@ impl Engine {
     /// # Errors
     /// When the cache directory cannot be used, or the CPU lacks features that were asked for.
     pub fn new(config: EngineConfig) -> Result<Self, Error> {
-        let EngineConfig { backend, cache, cpu } = config;
+        let EngineConfig { backend, cache, cpu, tier } = config;
         let host = CpuFeatures::host();
         let cpu = cpu.unwrap_or(host);
         if !host.contains(cpu) {
@@ -77,6 +80,7 @@ impl Engine {
         Ok(Self(Arc::new(Inner {
             backend,
             cpu,
+            tier,
             cache,
             modules: RwLock::default(),
             loading: Mutex::default(),
@@ -145,7 +149,7 @@ impl Engine {
     /// The key parts under which this engine caches a program's object.
     #[must_use]
     pub fn key_parts(&self, version: GpVersion, container: Container, code_hash: [u8; 32]) -> KeyParts {
-        object_key(version, container, code_hash, self.0.cpu)
+        object_key(version, container, code_hash, self.0.cpu, self.0.tier)
     }
 
     /// Puts a program's object into the cache if it is not there, without loading it: for service code that will be
@@ -237,7 +241,7 @@ impl Engine {
         code: &mut Code<C, F>,
     ) -> Result<Vec<u8>, LoadError> {
         let ModuleKey { version, container, code_hash } = key;
-        let options = CompileOptions { version, container, cpu: self.0.cpu };
+        let options = CompileOptions { version, container, cpu: self.0.cpu, tier: self.0.tier };
         Ok(compile(code.bytes()?, code_hash, options)?)
     }
 
@@ -282,9 +286,15 @@ enum Object {
     Fresh(Arc<Vec<u8>>),
 }
 
-/// What the object of a program is filed under when it is compiled for a CPU with these features.
+/// What the object of a program is filed under when it is compiled for a CPU with these features, on this tier.
 #[must_use]
-pub fn object_key(version: GpVersion, container: Container, code_hash: [u8; 32], cpu: CpuFeatures) -> KeyParts {
+pub fn object_key(
+    version: GpVersion,
+    container: Container,
+    code_hash: [u8; 32],
+    cpu: CpuFeatures,
+    tier: Tier,
+) -> KeyParts {
     KeyParts {
         code_hash,
         format_version: sections::FORMAT_VERSION,
@@ -293,7 +303,7 @@ pub fn object_key(version: GpVersion, container: Container, code_hash: [u8; 32],
         gas_model: version.rules().gas as u8,
         container: container as u8,
         cpu_features: cpu.bits(),
-        options: 0,
+        options: tier as u64,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use tvm_abi::CpuFeatures;
+use tvm_abi::{CpuFeatures, Tier};
 use tvm_compiler::{CompileError, CompileOptions, MAX_CODE_BYTES, compile};
 use tvm_isa::codec::encode_natural;
 use tvm_isa::{Container, GpVersion};
@@ -77,7 +77,7 @@ impl Pattern {
 
 /// Length of the object; `None` if the version does not take the program.
 fn object_len(sample: &Sample, (version, cpu): (GpVersion, CpuFeatures)) -> Option<usize> {
-    let options = CompileOptions { version, container: Container::Raw, cpu };
+    let options = CompileOptions { version, container: Container::Raw, cpu, tier: Tier::Fast };
     match compile(&sample.blob, [0; 32], options) {
         Ok(object) => Some(object.len()),
         Err(error) => {
@@ -181,7 +181,12 @@ fn code_is_limited() {
         blob.resize(blob.len() + len + len.div_ceil(8), 0);
         blob
     };
-    let options = CompileOptions { version: GpVersion::V0_7_2, container: Container::Raw, cpu: CpuFeatures::BASELINE };
+    let options = CompileOptions {
+        version: GpVersion::V0_7_2,
+        container: Container::Raw,
+        cpu: CpuFeatures::BASELINE,
+        tier: Tier::Fast,
+    };
     assert!(compile(&empty(MAX_CODE_BYTES), [0; 32], options).is_ok());
     let error = compile(&empty(MAX_CODE_BYTES + 1), [0; 32], options).unwrap_err();
     assert_eq!(error, CompileError::CodeTooLong { found: MAX_CODE_BYTES + 1, limit: MAX_CODE_BYTES });

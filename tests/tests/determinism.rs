@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use tvm_abi::{CpuFeatures, sections};
+use tvm_abi::{CpuFeatures, Tier, sections};
 use tvm_cache::hash;
 use tvm_compiler::{CompileOptions, compile};
 use tvm_isa::{Container, GpVersion};
@@ -26,7 +26,7 @@ const TARGETS: [(GpVersion, CpuFeatures, &str); 4] = [
 const STORED: [&str; 3] = ["ed25519", "interpreter", "keccak256"];
 
 fn object(version: GpVersion, cpu: CpuFeatures, container: Container, bytes: &[u8]) -> Vec<u8> {
-    compile(bytes, hash(bytes), CompileOptions { version, container, cpu }).expect("a valid program")
+    compile(bytes, hash(bytes), CompileOptions { version, container, cpu, tier: Tier::Fast }).expect("a valid program")
 }
 
 /// Programs of both versions: guests and generated ones.

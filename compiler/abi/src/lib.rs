@@ -12,6 +12,7 @@ mod pc_map;
 pub mod registers;
 pub mod sections;
 mod stubs;
+mod tier;
 
 pub use context::VmContext;
 pub use cpu::CpuFeatures;
@@ -19,6 +20,7 @@ pub use note::{NOTE_NAME, NOTE_TYPE, Note, NoteError};
 pub use pc_map::{COLD_SITE_BYTES, PcMap, PcMapBuilder, Region, Site};
 pub use registers::HostReg;
 pub use stubs::{Leave, Stub};
+pub use tier::Tier;
 
 /// A position in an object's text, in bytes from its start.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]

@@ -6,6 +6,7 @@ use tvm_isa::{Container, GasModel, GpVersion, layout::Sizes};
 
 use crate::cpu::CpuFeatures;
 use crate::sections::FORMAT_VERSION;
+use crate::tier::Tier;
 
 /// Owner name in the ELF note header, without its terminating zero.
 pub const NOTE_NAME: &[u8] = b"TVM";
@@ -28,8 +29,8 @@ pub struct Note {
     pub gas_model: GasModel,
     /// Container the program came in. Raw programs have no memory layout.
     pub container: Container,
-    /// How much work went into the code; see the compiler's options.
-    pub tier: u8,
+    /// How much work went into the code.
+    pub tier: Tier,
     /// Features a CPU must have to run the code.
     pub cpu_features: CpuFeatures,
     /// Sizes of the standard program's regions; zero for raw programs.
@@ -87,7 +88,7 @@ impl Note {
         out.extend(format_version.to_le_bytes());
         out.extend(compiler);
         out.extend(code_hash);
-        out.extend([*gp_version as u8, *gas_model as u8, *container as u8, *tier]);
+        out.extend([*gp_version as u8, *gas_model as u8, *container as u8, *tier as u8]);
         out.extend(cpu_features.bits().to_le_bytes());
         for number in [*ro, *rw, u32::from(*heap_pages), *stack, *jump_table_slots] {
             out.extend(number.to_le_bytes());
@@ -122,7 +123,7 @@ impl Note {
             gp_version: GpVersion::from_tag(version).ok_or(undefined("gp_version", version.into()))?,
             gas_model: GasModel::from_tag(gas).ok_or(undefined("gas_model", gas.into()))?,
             container: Container::from_tag(container).ok_or(undefined("container", container.into()))?,
-            tier,
+            tier: Tier::from_tag(tier).ok_or(undefined("tier", tier.into()))?,
             cpu_features: CpuFeatures::from_bits(features).ok_or(undefined("cpu_features", features))?,
             sizes: Sizes {
                 ro: word(80),
@@ -147,7 +148,7 @@ mod tests {
             gp_version: GpVersion::V0_7_2,
             gas_model: GasModel::PerInstruction,
             container: Container::Jam,
-            tier: 0,
+            tier: Tier::Best,
             cpu_features: CpuFeatures::V3,
             sizes: Sizes { ro: 1, rw: 2, heap_pages: 3, stack: 4 },
             jump_table_slots: 5,
@@ -170,7 +171,7 @@ mod tests {
         let mut newer = bytes.clone();
         newer[0] += 1;
         assert!(matches!(Note::decode(&newer), Err(NoteError::FormatVersion { .. })));
-        for at in [68, 69, 70, 79, 91] {
+        for at in [68, 69, 70, 71, 79, 91] {
             let mut bad = bytes.clone();
             bad[at] = 0xee;
             assert!(matches!(Note::decode(&bad), Err(NoteError::Field { .. })), "byte {at}");

@@ -43,7 +43,7 @@ pub fn note() -> Note {
         gp_version: GpVersion::V0_7_2,
         gas_model: GasModel::PerInstruction,
         container: Container::Standard,
-        tier: 0,
+        tier: tvm_abi::Tier::Fast,
         cpu_features: CpuFeatures::BASELINE,
         sizes: Sizes { ro: 4096, rw: 5000, heap_pages: 1, stack: 4096 },
         jump_table_slots: 3,

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
-use tvm_abi::{CpuFeatures, Region};
+use tvm_abi::{CpuFeatures, Region, Tier};
 use tvm_compiler::CompileOptions;
 use tvm_isa::{BlockStarts, Container, GasModel, GpVersion, Pc, Program, gas};
 use tvm_loader::{Loaded, StubAddresses};
@@ -115,7 +115,11 @@ impl Subject {
         let blob = translate(draft, version.rules())?;
         // Nothing of it is executed: neither the CPU nor where the stubs are matters.
         let cpu = CpuFeatures::BASELINE;
-        let object = tvm_compiler::compile(&blob, [0; 32], CompileOptions { version, container: Container::Raw, cpu })?;
+        let object = tvm_compiler::compile(
+            &blob,
+            [0; 32],
+            CompileOptions { version, container: Container::Raw, cpu, tier: Tier::Fast },
+        )?;
         let loaded = Loaded::from_bytes(&object, &StubAddresses::new(|_| 0), cpu)?;
         let regions = loaded.pc_map().regions().map(|region| (region.pc, region)).collect();
         Ok(Self { version, blob, regions })

@@ -24,7 +24,12 @@ impl CompiledEngine {
     /// When TVM cannot be set up.
     pub fn new(baseline: bool) -> anyhow::Result<Self> {
         let cpu = baseline.then_some(CpuFeatures::BASELINE);
-        let engine = tvm_runtime::Engine::new(EngineConfig { backend: Backend::Compiled, cache: None, cpu })?;
+        let engine = tvm_runtime::Engine::new(EngineConfig {
+            backend: Backend::Compiled,
+            cache: None,
+            cpu,
+            ..EngineConfig::default()
+        })?;
         Ok(Self { engine, baseline })
     }
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction as Machine, IntelFormatter, Mnemonic, OpKind};
 use iced_x86::{SymbolResolver, SymbolResult};
 use tvm_abi::sections::{STUBS_FILE_OFFSET, TEXT_FILE_OFFSET};
-use tvm_abi::{COLD_SITE_BYTES, CpuFeatures, PcMap, Site, Stub, TextOffset};
+use tvm_abi::{COLD_SITE_BYTES, CpuFeatures, PcMap, Site, Stub, TextOffset, Tier};
 use tvm_compiler::{CompileOptions, compile};
 use tvm_isa::{Container, GpVersion, Instruction, Pc, Program};
 
@@ -40,7 +40,7 @@ const NOTHING: &str = "(nothing)";
 pub fn render(target: Target, entry: &Entry) -> Rendered {
     let Target { version, cpu } = target;
     let Entry { note, pc, blob, shown, .. } = entry;
-    let options = CompileOptions { version, container: Container::Raw, cpu };
+    let options = CompileOptions { version, container: Container::Raw, cpu, tier: Tier::Fast };
     let object = compile(blob, [0; 32], options).expect("a valid program");
     let program = Program::parse(blob).expect("a valid program");
     let code = Code::of(&object, &program);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
-use tvm_abi::CpuFeatures;
+use tvm_abi::{CpuFeatures, Tier};
 use tvm_compiler::{CompileOptions, compile};
 use tvm_isa::{Container, GpVersion};
 
@@ -51,7 +51,12 @@ fn in_child(name: &str, bytes: usize) -> anyhow::Result<Compiled> {
 /// Compiles one program, for plain x86-64 because its code is the longest.
 pub fn compile_worst(name: &str, bytes: usize) -> anyhow::Result<Compiled> {
     let blob = programs::worst(name, bytes).with_context(|| format!("no program is called `{name}`"))?;
-    let options = CompileOptions { version: GpVersion::V0_7_2, container: Container::Raw, cpu: CpuFeatures::BASELINE };
+    let options = CompileOptions {
+        version: GpVersion::V0_7_2,
+        container: Container::Raw,
+        cpu: CpuFeatures::BASELINE,
+        tier: Tier::Fast,
+    };
     let start = Instant::now();
     let object = compile(&blob, [0; 32], options)?;
     let ns = start.elapsed().as_nanos() as f64;

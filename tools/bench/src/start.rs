@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
-use tvm_abi::CpuFeatures;
+use tvm_abi::{CpuFeatures, Tier};
 use tvm_cache::hash;
 use tvm_compiler::{CompileOptions, compile};
 use tvm_isa::{Container, Gas, GpVersion, Pc};
@@ -58,7 +58,8 @@ fn by_size(rounds: usize) -> anyhow::Result<Table> {
     let folder = tempfile::tempdir()?;
     for size in SIZES {
         let blob = programs::service(size);
-        let options = CompileOptions { version: VERSION, container: Container::Jam, cpu: CpuFeatures::host() };
+        let options =
+            CompileOptions { version: VERSION, container: Container::Jam, cpu: CpuFeatures::host(), tier: Tier::Fast };
         let mut compiled = Samples::default();
         let mut object_len = 0;
         for _ in 0..rounds.min(9) {

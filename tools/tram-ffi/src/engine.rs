@@ -73,7 +73,7 @@ unsafe fn configuration(config: &TvmEngineConfig) -> Result<EngineConfig, Failur
     }
     // SAFETY: passed on.
     let cache = unsafe { path(cache_dir, "config.cache_dir")? };
-    Ok(EngineConfig { backend, cache, cpu: features })
+    Ok(EngineConfig { backend, cache, cpu: features, ..EngineConfig::default() })
 }
 
 /// Makes an engine.

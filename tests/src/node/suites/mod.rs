@@ -76,7 +76,7 @@ impl NodeEngine {
             Backend::Compiled => "compiled",
             Backend::Interpreter => "interpreter",
         };
-        let config = EngineConfig { backend, cache: cache.map(Path::to_owned), cpu: None };
+        let config = EngineConfig { backend, cache: cache.map(Path::to_owned), ..EngineConfig::default() };
         Ok(Self { name, tvm: Tvm { engine: Engine::new(config)? }, threads })
     }
 }

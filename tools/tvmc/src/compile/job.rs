@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tvm_abi::Tier;
 use tvm_cache::{Cache, Outcome, Source};
 use tvm_compiler::{CompileOptions, compile};
 
@@ -86,7 +87,7 @@ impl Job<'_> {
         file: &ProgramFile,
         code_hash: [u8; 32],
     ) -> Result<(Found, u64, Option<tvm_cache::Key>), Failure> {
-        let parts = tvm_runtime::object_key(file.gp, file.container, code_hash, self.target.features());
+        let parts = tvm_runtime::object_key(file.gp, file.container, code_hash, self.target.features(), Tier::Fast);
         let (source, outcome) = cache.get_or_publish(&parts, || self.compile(file, code_hash))?;
         let hit = match source {
             Source::Cached(hit) => hit,
@@ -101,7 +102,12 @@ impl Job<'_> {
     }
 
     fn compile(&self, file: &ProgramFile, code_hash: [u8; 32]) -> Result<Vec<u8>, Failure> {
-        let options = CompileOptions { version: file.gp, container: file.container, cpu: self.target.features() };
+        let options = CompileOptions {
+            version: file.gp,
+            container: file.container,
+            cpu: self.target.features(),
+            tier: Tier::Fast,
+        };
         compile(&file.bytes, code_hash, options).map_err(|error| {
             if error.is_malformed() {
                 malformed(&file.path, error)

@@ -39,7 +39,7 @@ struct NoteReport {
     gp: &'static str,
     gas_model: &'static str,
     container: &'static str,
-    tier: u8,
+    tier: &'static str,
     cpu_features: Vec<&'static str>,
     /// Whether this machine has those features.
     runs_here: bool,
@@ -121,7 +121,7 @@ impl NoteReport {
             gp: gp_version.name(),
             gas_model: gas_model.name(),
             container: container.name(),
-            tier: *tier,
+            tier: tier.name(),
             cpu_features: cpu_features.names().collect(),
             runs_here: CpuFeatures::host().contains(*cpu_features),
             ro_bytes: *ro,
@@ -191,7 +191,7 @@ impl Report for ObjectReport {
             .fact("compiler", format!("{} ({made})", note.compiler))
             .fact("rules", format!("GP {}, gas {}", note.gp, note.gas_model))
             .fact("container", note.container)
-            .fact("tier", note.tier.to_string())
+            .fact("tier", note.tier)
             .fact("CPU features", format!("{features} ({here})"))
             .fact(
                 "memory",
@@ -241,7 +241,7 @@ mod tests {
         // load_imm a0, 7; trap
         let program = [0, 0, 4, 51, 7, 7, 0, 0b1001];
         let (version, container) = (GpVersion::V0_7_2, Container::Raw);
-        let options = CompileOptions { version, container, cpu: CpuFeatures::BASELINE };
+        let options = CompileOptions { version, container, cpu: CpuFeatures::BASELINE, tier: tvm_abi::Tier::Fast };
         let object = compile(&program, [0; 32], options).unwrap();
         let report = |bytes: &[u8]| ObjectReport::new(Path::new("x"), bytes);
         assert_eq!(report(&object).unwrap().text.guest_code_bytes, 4);

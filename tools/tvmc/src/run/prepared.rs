@@ -63,7 +63,8 @@ impl Prepared {
 
 /// An engine with the cache, or without it if the usual one cannot be used: running does not depend on it.
 fn open(request: &Request, output: &Output) -> Result<Engine, Failure> {
-    let with = |cache| Ok(Engine::new(EngineConfig { backend: request.engine.into(), cache, cpu: None })?);
+    let with =
+        |cache| Ok(Engine::new(EngineConfig { backend: request.engine.into(), cache, ..EngineConfig::default() })?);
     match &request.cache {
         CacheChoice::Off => with(None),
         CacheChoice::Named(path) => with(Some(path.clone())),
