@@ -19,7 +19,7 @@ use load::Code;
 use crate::error::{Error, LoadError};
 use crate::host_call::HostError;
 use crate::module::{Module, Origin};
-use crate::sys::Pool;
+use crate::sys::{Pool, host_features};
 
 /// Most modules an engine keeps loaded beyond those in use.
 pub const MAX_IDLE_MODULES: usize = 1024;
@@ -46,7 +46,7 @@ impl Engine {
     /// When the cache directory cannot be used, or the CPU lacks features that were asked for.
     pub fn new(config: EngineConfig) -> Result<Self, Error> {
         let EngineConfig { backend, cache, cpu, tier } = config;
-        let host = CpuFeatures::host();
+        let host = host_features();
         let cpu = cpu.unwrap_or(host);
         if !host.contains(cpu) {
             return Err(Error::Cpu { wanted: cpu, found: host });

@@ -4,6 +4,7 @@ mod activation;
 #[cfg(test)]
 pub(crate) mod child;
 mod compiled;
+mod cpu;
 mod enter;
 mod error;
 mod gs_base;
@@ -15,6 +16,7 @@ mod reservation;
 mod signals;
 
 pub(crate) use compiled::HostReply;
+pub(crate) use cpu::host_features;
 pub use error::SysError;
 pub(crate) use image::{Image, JumpTable, Segment};
 pub(crate) use native::NativeModule;
