@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::Context as _;
 use serde::Deserialize;
 use tvm_cache::hash;
 use tvm_isa::{Container, Gas, GpVersion, Pc};
-use tvm_runtime::{Engine, GuestExit, Instance, Module, StopAtHostCalls};
+use tvm_runtime::{Engine, Instance, Module};
 
 /// Gas that no guest uses up.
 pub const PLENTY: Gas = Gas(1 << 60);
@@ -47,30 +47,6 @@ impl Guest {
     /// Loads the guest into an engine.
     pub fn load(&self, engine: &Engine, version: GpVersion) -> anyhow::Result<Module> {
         Ok(engine.load(version, Container::Jam, hash(&self.blob), || Ok(&self.blob))?)
-    }
-
-    /// Runs a fresh instance; gives the gas it used.
-    pub fn run(&self, instance: &mut Instance) -> anyhow::Result<Gas> {
-        start(instance);
-        let exit = instance.run(&mut StopAtHostCalls)?;
-        self.check(instance, exit)
-    }
-
-    /// Checks outcome and output of a run; gives the gas it used.
-    pub fn check(&self, instance: &Instance, exit: GuestExit) -> anyhow::Result<Gas> {
-        if exit != GuestExit::Halt {
-            bail!("{}: expected a halt, found {exit:?} at pc {}", self.name, instance.state().pc);
-        }
-        let regs = &instance.state().regs;
-        let output = instance.memory().read(regs[7], regs[8])?;
-        ensure!(
-            output == self.output,
-            "{}: expected {}, found {}",
-            self.name,
-            hex::encode(&self.output),
-            hex::encode(output)
-        );
-        Ok(Gas(PLENTY.0 - instance.state().gas.0))
     }
 }
 

@@ -1,43 +1,82 @@
-//! `tvm-bench`: what TVM costs, as Markdown tables or JSON.
+//! `tvm-bench`: what TVM costs, alone and beside other engines.
 //!
 //! Every measurement is checked first: results against the values that native builds of the guests gave, gas against
 //! the interpreter. Times are medians with the spread between the 10th and 90th percentile, taken in alternation.
+//! README.md says what is measured and how to repeat it.
 
+mod goals;
 mod guests;
 mod node;
+#[cfg(feature = "peers")]
+mod peers;
+#[cfg(feature = "peers")]
+mod plot;
 mod programs;
+mod report;
 mod run;
+mod runner;
 mod scale;
 mod start;
 mod stats;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use tvm_isa::GpVersion;
 
-use table::Table;
+use goals::Figures;
+use report::Report;
+use runner::Entry;
+
+/// Repetitions, unless others are asked for.
+const ROUNDS: usize = 31;
+const QUICK_ROUNDS: usize = 5;
+
+/// The versions of the Gray Paper under which guests run; the peers take programs of the first.
+const VERSIONS: [GpVersion; 2] = [GpVersion::V0_8_0, GpVersion::V0_7_2];
 
 #[derive(Parser)]
 #[command(about, version)]
 struct Args {
-    /// What to measure.
+    /// What to measure; without it, `run`, `start` and `scale`.
     #[command(subcommand)]
-    command: Command,
-    /// Print JSON instead of Markdown.
-    #[arg(long, global = true)]
-    json: bool,
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(clap::Args)]
+struct Options {
+    /// Write everything as JSON, single times included.
+    #[arg(long, global = true, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write the tables to a file, too.
+    #[arg(long, global = true, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Draw the running times beside those of other engines.
+    #[cfg(feature = "peers")]
+    #[arg(long, global = true, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Folder with the guests.
     #[arg(long, global = true, default_value = "guests")]
     guests: PathBuf,
-    /// Repetitions of each measurement.
-    #[arg(long, global = true, default_value_t = 31)]
-    rounds: usize,
+    /// Where the guests are built for other engines.
+    #[cfg(feature = "peers")]
+    #[arg(long, global = true, default_value = "target/bench-guests")]
+    build: PathBuf,
+    /// Repetitions of each measurement [default: 31, or 5 with --quick].
+    #[arg(long, global = true)]
+    rounds: Option<usize>,
+    /// Few repetitions, and no large caches: to see that it works.
+    #[arg(long, global = true)]
+    quick: bool,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Running time of the guests: compiled code and the interpreter.
+    /// Running time of the guests.
     Run,
     /// The way to the first result: compile, load, instantiate, call.
     Start,
@@ -67,26 +106,81 @@ enum Command {
     },
 }
 
+impl Options {
+    fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { QUICK_ROUNDS } else { ROUNDS })
+    }
+}
+
 fn main() -> anyhow::Result<()> {
-    let Args { command, json, guests, rounds } = Args::parse();
-    let tables: Vec<Table> = match command {
-        Command::Run => vec![run::measure(&guests, rounds)?],
-        Command::Start => start::measure(&guests, rounds)?,
-        Command::Scale => vec![scale::measure()?],
-        Command::Node { vectors } => node::measure(&vectors, rounds)?,
-        Command::WarmLoad { cache, blob } => {
-            println!("{}", serde_json::to_string(&start::warm_load(&cache, &blob)?)?);
+    let Args { command, options } = Args::parse();
+    let mut report = Report::new()?;
+    match &command {
+        None => {
+            run(&mut report, &options)?;
+            start(&mut report, &options)?;
+            scale(&mut report)?;
+        }
+        Some(Command::Run) => run(&mut report, &options)?,
+        Some(Command::Start) => start(&mut report, &options)?,
+        Some(Command::Scale) => scale(&mut report)?,
+        Some(Command::Node { vectors }) => report.add(node::measure(vectors, options.rounds())?, Figures::new()),
+        Some(Command::WarmLoad { cache, blob }) => {
+            println!("{}", serde_json::to_string(&start::warm_load(cache, blob)?)?);
             return Ok(());
         }
-        Command::CompileWorst { program, bytes } => {
-            println!("{}", serde_json::to_string(&scale::compile_worst(&program, bytes)?)?);
+        Some(Command::CompileWorst { program, bytes }) => {
+            println!("{}", serde_json::to_string(&scale::compile_worst(program, *bytes)?)?);
             return Ok(());
         }
-    };
-    if json {
-        println!("{}", serde_json::to_string_pretty(&tables)?);
-    } else {
-        tables.iter().for_each(|table| println!("{table}"));
+    }
+    println!("{report}");
+    if let Some(path) = &options.markdown {
+        write(path, report.to_string())?;
+    }
+    if let Some(path) = &options.json {
+        write(path, serde_json::to_string_pretty(&report)?)?;
+    }
+    #[cfg(feature = "peers")]
+    if let Some(path) = &options.svg {
+        let results = report.run.as_ref().context("nothing to draw: no running times were taken")?;
+        write(path, plot::bars(results)?)?;
     }
     Ok(())
+}
+
+fn run(report: &mut Report, options: &Options) -> anyhow::Result<()> {
+    // The interpreters take most of the time.
+    let versions = if options.quick { &VERSIONS[..1] } else { &VERSIONS };
+    let results = run::measure(&options.guests, options.rounds(), versions, peers(report, options)?)?;
+    report.add(results.tables(), results.figures());
+    report.run = Some(results);
+    Ok(())
+}
+
+fn start(report: &mut Report, options: &Options) -> anyhow::Result<()> {
+    report.add(start::measure(&options.guests, options.rounds())?, Figures::new());
+    Ok(())
+}
+
+fn scale(report: &mut Report) -> anyhow::Result<()> {
+    report.add([scale::measure()?], Figures::new());
+    Ok(())
+}
+
+/// The engines that run guests beside TVM.
+#[cfg(feature = "peers")]
+fn peers(report: &mut Report, options: &Options) -> anyhow::Result<Vec<Entry>> {
+    let (peers, compiler) = peers::all(&options.guests, &options.build)?;
+    report.machine.native_compiler = Some(compiler);
+    Ok(peers)
+}
+
+#[cfg(not(feature = "peers"))]
+fn peers(_report: &mut Report, _options: &Options) -> anyhow::Result<Vec<Entry>> {
+    Ok(Vec::new())
+}
+
+fn write(path: &Path, text: String) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| path.display().to_string())
 }

@@ -29,12 +29,20 @@ impl Samples {
         self.0.push(duration.as_nanos() as f64);
     }
 
-    /// The value below which this share of the measurements lies.
-    fn quantile(&self, share: f64) -> f64 {
-        let mut sorted = self.0.clone();
-        sorted.sort_by(f64::total_cmp);
-        let last = sorted.len().saturating_sub(1);
-        sorted.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
+    /// The value below which this share of the measurements lies, in nanoseconds.
+    pub fn quantile(&self, share: f64) -> f64 {
+        quantile(&self.0, share)
+    }
+
+    /// The least, in nanoseconds.
+    pub fn min(&self) -> f64 {
+        self.quantile(0.0)
+    }
+
+    /// How much longer these took than others measured in turns with them: the median of the rounds' ratios.
+    pub fn ratio(&self, other: &Self) -> f64 {
+        let pairs: Vec<f64> = self.0.iter().zip(&other.0).map(|(this, other)| this / other).collect();
+        quantile(&pairs, 0.5)
     }
 
     /// The median in nanoseconds.
@@ -47,6 +55,19 @@ impl Samples {
         let (low, high) = (self.quantile(0.1), self.quantile(0.9));
         format!("{} ({} – {})", duration(self.median()), duration(low), duration(high))
     }
+}
+
+/// The value below which this share of the values lies.
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// The geometric mean.
+pub fn geometric_mean(values: &[f64]) -> f64 {
+    (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
 }
 
 /// Repeated measurements of a sequence of things, such as the blocks of a trace. The sum of the things' medians is what

@@ -1,0 +1,42 @@
+//! The engines that TVM is measured beside.
+//!
+//! * [`polkavm`]: the `polkavm` crate, in its two sandboxes and interpreted;
+//! * [`wasmtime`]: Cranelift, with and without fuel;
+//! * [`native`]: the machine itself;
+//! * [`sources`]: builds the same C sources for the last two.
+
+pub mod native;
+pub mod polkavm;
+pub mod sources;
+pub mod wasmtime;
+
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::goals::Figure;
+use crate::runner::{Contender, Entry};
+use native::Native;
+use polkavm::{Costs, Polkavm, Sandbox};
+use sources::{Cpu, Sources};
+use wasmtime::Wasmtime;
+
+/// All peers that run guests, and what the native compiler is.
+pub fn all(guests: &Path, build: &Path) -> anyhow::Result<(Vec<Entry>, String)> {
+    let sources = Rc::new(Sources::new(guests, build)?);
+    let compiler = sources.compiler().to_owned();
+    let [process, in_process, interpreter] =
+        [Sandbox::Process, Sandbox::InProcess, Sandbox::Interpreter].map(Polkavm::new);
+    let (process, in_process) = (process?, in_process?);
+    let mut peers = Vec::new();
+    let mut add = |contender: Box<dyn Contender>, goal| peers.push(Entry { contender, goal });
+    add(Box::new(process.metered(Some(Costs::Full))), Some(Figure::RunPolkavmProcess));
+    add(Box::new(in_process.metered(Some(Costs::Full))), Some(Figure::RunPolkavmInProcess));
+    add(Box::new(process.metered(None)), Some(Figure::RunPolkavmGasOff));
+    add(Box::new(in_process.metered(None)), None);
+    add(Box::new(Native::new(Cpu::Plain, Rc::clone(&sources))), Some(Figure::RunNative));
+    add(Box::new(Native::new(Cpu::V3, Rc::clone(&sources))), None);
+    add(Box::new(Wasmtime::new(true, Rc::clone(&sources))?), Some(Figure::RunWasmtime));
+    add(Box::new(Wasmtime::new(false, sources)?), None);
+    add(Box::new(interpreter?.metered(Some(Costs::Full))), None);
+    Ok((peers, compiler))
+}
