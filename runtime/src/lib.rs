@@ -41,3 +41,4 @@ pub use host_call::{Guest, HostAction, HostCalls, HostError, StopAtHostCalls};
 pub use instance::Instance;
 pub use module::{Module, Origin};
 pub use sys::SysError;
+pub use tvm_abi::Tier;

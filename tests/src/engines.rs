@@ -2,39 +2,88 @@
 
 use std::path::Path;
 
+use tvm_abi::Tier;
 use tvm_cache::hash;
 use tvm_isa::{Container, GpVersion};
 use tvm_runtime::{
     Backend, Engine, EngineConfig, Guest, GuestExit, HostAction, HostCalls, HostError, Instance, Module,
 };
 
-/// An engine that compiles, without a cache.
-///
-/// # Panics
-/// When TVM cannot be set up.
+/// A way of executing programs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// By interpretation: the reference.
+    Interpreted,
+    /// Compiled on this tier, and on no other.
+    Compiled(Tier),
+}
+
+impl Way {
+    /// Every way, the reference first.
+    pub const ALL: [Self; 3] = [Self::Interpreted, Self::Compiled(Tier::Fast), Self::Compiled(Tier::Best)];
+
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Interpreted => "interpreter",
+            Self::Compiled(Tier::Fast) => "compiled",
+            Self::Compiled(Tier::Best) => "compiled-best",
+        }
+    }
+
+    /// The configuration of an engine that goes this way and keeps objects in `cache`, if there is one.
+    #[must_use]
+    pub fn config(self, cache: Option<&Path>) -> EngineConfig {
+        let config = EngineConfig { cache: cache.map(Path::to_owned), ..EngineConfig::default() };
+        match self {
+            Self::Interpreted => EngineConfig { backend: Backend::Interpreter, ..config },
+            Self::Compiled(tier) => EngineConfig { tier, ..config },
+        }
+    }
+
+    /// An engine without a cache.
+    ///
+    /// # Panics
+    /// When TVM cannot be set up.
+    #[must_use]
+    pub fn engine(self) -> Engine {
+        Engine::new(self.config(None)).expect("an engine without cache")
+    }
+}
+
+/// An engine for each way of executing programs, the reference first.
 #[must_use]
-pub fn compiled() -> Engine {
-    Engine::new(EngineConfig::default()).expect("an engine without cache")
+pub fn all() -> [Engine; 3] {
+    Way::ALL.map(Way::engine)
+}
+
+/// An engine that compiles on this tier, without a cache.
+#[must_use]
+pub fn compiled(tier: Tier) -> Engine {
+    Way::Compiled(tier).engine()
+}
+
+/// An engine that compiles for each tier.
+#[must_use]
+pub fn tiers() -> [Engine; 2] {
+    Tier::ALL.map(compiled)
 }
 
 /// An engine that interprets.
-///
-/// # Panics
-/// When TVM cannot be set up.
 #[must_use]
 pub fn interpreted() -> Engine {
-    let config = EngineConfig { backend: Backend::Interpreter, ..EngineConfig::default() };
-    Engine::new(config).expect("an engine without cache")
+    Way::Interpreted.engine()
 }
 
-/// An engine that compiles and keeps objects in `directory`.
+/// An engine that compiles on the fast tier and keeps objects in `directory`: for tests of the cache, to which objects of
+/// all tiers are alike.
 ///
 /// # Panics
 /// When the directory cannot be used.
 #[must_use]
 pub fn cached(directory: &Path) -> Engine {
-    let config = EngineConfig { cache: Some(directory.to_owned()), ..EngineConfig::default() };
-    Engine::new(config).expect("the cache directory can be used")
+    Engine::new(Way::Compiled(Tier::Fast).config(Some(directory))).expect("the cache directory can be used")
 }
 
 /// Loads a program.

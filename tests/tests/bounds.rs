@@ -20,11 +20,15 @@ const MAX_BYTES_PER_TABLE_ENTRY: f64 = 4.0;
 const FIXED_BYTES: f64 = 24.0 * 1024.0;
 
 /// What programs are compiled for.
-const TARGETS: [(GpVersion, CpuFeatures); 4] = [
-    (GpVersion::V0_7_2, CpuFeatures::V3),
-    (GpVersion::V0_7_2, CpuFeatures::BASELINE),
-    (GpVersion::V0_8_0, CpuFeatures::V3),
-    (GpVersion::V0_8_0, CpuFeatures::BASELINE),
+const TARGETS: [(GpVersion, CpuFeatures, Tier); 8] = [
+    (GpVersion::V0_7_2, CpuFeatures::V3, Tier::Fast),
+    (GpVersion::V0_7_2, CpuFeatures::BASELINE, Tier::Fast),
+    (GpVersion::V0_8_0, CpuFeatures::V3, Tier::Fast),
+    (GpVersion::V0_8_0, CpuFeatures::BASELINE, Tier::Fast),
+    (GpVersion::V0_7_2, CpuFeatures::V3, Tier::Best),
+    (GpVersion::V0_7_2, CpuFeatures::BASELINE, Tier::Best),
+    (GpVersion::V0_8_0, CpuFeatures::V3, Tier::Best),
+    (GpVersion::V0_8_0, CpuFeatures::BASELINE, Tier::Best),
 ];
 
 /// A program made of one pattern. Its last byte is a trap, so that every version takes it.
@@ -76,8 +80,8 @@ impl Pattern {
 }
 
 /// Length of the object; `None` if the version does not take the program.
-fn object_len(sample: &Sample, (version, cpu): (GpVersion, CpuFeatures)) -> Option<usize> {
-    let options = CompileOptions { version, container: Container::Raw, cpu, tier: Tier::Fast };
+fn object_len(sample: &Sample, (version, cpu, tier): (GpVersion, CpuFeatures, Tier)) -> Option<usize> {
+    let options = CompileOptions { version, container: Container::Raw, cpu, tier };
     match compile(&sample.blob, [0; 32], options) {
         Ok(object) => Some(object.len()),
         Err(error) => {
@@ -96,7 +100,7 @@ fn allowed(sample: &Sample) -> f64 {
         + MAX_BYTES_PER_TABLE_ENTRY * sample.table as f64
 }
 
-fn check(pattern: &Pattern, target: (GpVersion, CpuFeatures), len: usize) -> Option<f64> {
+fn check(pattern: &Pattern, target: (GpVersion, CpuFeatures, Tier), len: usize) -> Option<f64> {
     let sample = pattern.sample(len);
     let object = object_len(&sample, target)?;
     let limit = allowed(&sample);
@@ -181,13 +185,11 @@ fn code_is_limited() {
         blob.resize(blob.len() + len + len.div_ceil(8), 0);
         blob
     };
-    let options = CompileOptions {
-        version: GpVersion::V0_7_2,
-        container: Container::Raw,
-        cpu: CpuFeatures::BASELINE,
-        tier: Tier::Fast,
-    };
-    assert!(compile(&empty(MAX_CODE_BYTES), [0; 32], options).is_ok());
-    let error = compile(&empty(MAX_CODE_BYTES + 1), [0; 32], options).unwrap_err();
-    assert_eq!(error, CompileError::CodeTooLong { found: MAX_CODE_BYTES + 1, limit: MAX_CODE_BYTES });
+    for tier in Tier::ALL {
+        let (version, cpu) = (GpVersion::V0_7_2, CpuFeatures::BASELINE);
+        let options = CompileOptions { version, container: Container::Raw, cpu, tier };
+        assert!(compile(&empty(MAX_CODE_BYTES), [0; 32], options).is_ok());
+        let error = compile(&empty(MAX_CODE_BYTES + 1), [0; 32], options).unwrap_err();
+        assert_eq!(error, CompileError::CodeTooLong { found: MAX_CODE_BYTES + 1, limit: MAX_CODE_BYTES });
+    }
 }

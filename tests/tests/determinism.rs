@@ -25,8 +25,8 @@ const TARGETS: [(GpVersion, CpuFeatures, &str); 4] = [
 /// Guests whose objects are stored as hashes: much arithmetic, many jumps, long blocks.
 const STORED: [&str; 3] = ["ed25519", "interpreter", "keccak256"];
 
-fn object(version: GpVersion, cpu: CpuFeatures, container: Container, bytes: &[u8]) -> Vec<u8> {
-    compile(bytes, hash(bytes), CompileOptions { version, container, cpu, tier: Tier::Fast }).expect("a valid program")
+fn object(options: CompileOptions, bytes: &[u8]) -> Vec<u8> {
+    compile(bytes, hash(bytes), options).expect("a valid program")
 }
 
 /// Programs of both versions: guests and generated ones.
@@ -48,10 +48,13 @@ fn programs() -> Vec<(GpVersion, Container, Vec<u8>)> {
 
 /// Hashes of the whole objects of all programs.
 fn hashes() -> Vec<String> {
-    let of = |(version, container, bytes): &(GpVersion, Container, Vec<u8>)| {
-        hex::encode(hash(&object(*version, CpuFeatures::V3, *container, bytes)))
+    let of = |&(version, container, ref bytes): &(GpVersion, Container, Vec<u8>)| {
+        Tier::ALL.map(|tier| {
+            let options = CompileOptions { version, container, cpu: CpuFeatures::V3, tier };
+            hex::encode(hash(&object(options, bytes)))
+        })
     };
-    programs().iter().map(of).collect()
+    programs().iter().flat_map(of).collect()
 }
 
 #[test]
@@ -96,8 +99,10 @@ fn machine_code_of_guests_is_the_stored_one() {
     for name in STORED {
         for (version, cpu, label) in TARGETS {
             let bytes = guests::blob(version, name).expect("a blob");
-            let hash = code_hash(&object(version, cpu, Container::Jam, &bytes));
-            text += &format!("{name} {version} {label} {hash}\n");
+            for tier in Tier::ALL {
+                let options = CompileOptions { version, container: Container::Jam, cpu, tier };
+                text += &format!("{name} {version} {label} {tier} {}\n", code_hash(&object(options, &bytes)));
+            }
         }
     }
     if std::env::var_os("TVM_UPDATE_GOLDEN").is_some() {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use tvm_abi::Tier;
 use tvm_isa::{GpVersion, Program, StandardProgram, split_metadata};
 use tvm_tests::differential::{Coverage, Generator, compare, shrink};
 use tvm_tests::machine::{CompiledEngine, InterpreterEngine};
@@ -25,7 +26,7 @@ fn corpus(version: GpVersion) -> Vec<Vec<u8>> {
 }
 
 fn agree(version: GpVersion, baseline: bool, seed: u64) {
-    let compiled = CompiledEngine::new(baseline).expect("an engine");
+    let compiled = Tier::ALL.map(|tier| CompiledEngine::new(tier, baseline).expect("an engine"));
     let mut generator = Generator::new(seed, version, corpus(version));
     let mut coverage = Coverage::default();
     for index in 0..PROGRAMS {

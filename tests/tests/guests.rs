@@ -1,5 +1,5 @@
-//! The guests give the outputs that other implementations of the same algorithms gave, on both engines and for the same
-//! gas.
+//! The guests give the outputs that other implementations of the same algorithms gave, interpreted and compiled on both
+//! tiers, for the same gas.
 
 use tvm_isa::{Container, Gas, GpVersion};
 use tvm_runtime::{Engine, GuestExit, Instance};
@@ -26,15 +26,16 @@ fn run(engine: &Engine, version: GpVersion, name: &str, blob: &[u8], case: &Gues
 }
 
 fn check(version: GpVersion, cases: impl Fn(&GuestCase) -> bool, is_long: bool) {
-    let (compiled, interpreted) = (engines::compiled(), engines::interpreted());
+    let [interpreted, fast, best] = engines::all();
     let expected = guests::expected().expect("the guests' expected outputs");
     let mut checked = 0;
     for (name, all) in &expected {
         let blob = guests::blob(version, name).expect("the guest's blob");
         for case in all.iter().filter(|case| cases(case)) {
-            let gas = run(&compiled, version, name, &blob, case);
-            if !is_long {
-                assert_eq!(run(&interpreted, version, name, &blob, case), gas, "gas of {name} {}", case.case);
+            let gas = run(&fast, version, name, &blob, case);
+            let others = [&best, &interpreted];
+            for other in &others[..if is_long { 1 } else { 2 }] {
+                assert_eq!(run(other, version, name, &blob, case), gas, "gas of {name} {}", case.case);
             }
             checked += 1;
         }

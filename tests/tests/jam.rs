@@ -1,11 +1,13 @@
-//! The suites that need a node, inside `cargo test`, interpreted and compiled.
+//! The suites that need a node, inside `cargo test`, interpreted and compiled on both tiers.
 
 use std::path::Path;
 
+use tvm_abi::Tier;
 use tvm_isa::{Container, GpVersion};
+use tvm_runtime::Origin;
 use tvm_runtime::jam::types::Hash;
-use tvm_runtime::{Backend, Origin};
 use tvm_tests::conformance::Report;
+use tvm_tests::engines::Way;
 use tvm_tests::node::codec::Codec;
 use tvm_tests::node::model::Statistics;
 use tvm_tests::node::spec::TINY_0_7_0;
@@ -14,12 +16,12 @@ use tvm_tests::node::suites::{self, NodeEngine};
 use tvm_tests::node::traces::for_each_trace;
 use tvm_tests::vectors;
 
-fn engine(backend: Backend, cache: Option<&Path>, threads: usize) -> NodeEngine {
-    NodeEngine::new(backend, cache, threads).expect("an engine")
+fn engine(way: Way, cache: Option<&Path>, threads: usize) -> NodeEngine {
+    NodeEngine::new(way, cache, threads).expect("an engine")
 }
 
-fn both_engines() -> [NodeEngine; 2] {
-    [engine(Backend::Interpreter, None, 1), engine(Backend::Compiled, None, 1)]
+fn all_engines() -> [NodeEngine; 3] {
+    Way::ALL.map(|way| engine(way, None, 1))
 }
 
 /// Runs a suite, of which this many cases are there.
@@ -31,7 +33,7 @@ fn check(path: &str, cases: usize, run: impl FnOnce(&Path) -> anyhow::Result<Rep
 
 #[test]
 fn accumulate() {
-    check("stf/accumulate", 60, |path| suites::accumulate(path, &both_engines()));
+    check("stf/accumulate", 60, |path| suites::accumulate(path, &all_engines()));
 }
 
 #[test]
@@ -41,14 +43,14 @@ fn preimages() {
 
 #[test]
 fn traces() {
-    check("traces-delta", 640, |path| suites::traces(path, &both_engines()));
+    check("traces-delta", 640, |path| suites::traces(path, &all_engines()));
 }
 
 #[test]
 fn traces_with_a_cold_and_a_warm_cache_on_one_and_on_more_threads() {
     let cache = tempfile::tempdir().expect("a temporary directory");
     for threads in [1, 3, 1] {
-        let engine = engine(Backend::Compiled, Some(cache.path()), threads);
+        let engine = engine(Way::Compiled(Tier::Fast), Some(cache.path()), threads);
         check("traces-delta/fuzzy_01-40", 40, |path| suites::traces(path, std::slice::from_ref(&engine)));
     }
 }
@@ -59,7 +61,7 @@ fn a_node_with_a_warm_cache_compiles_nothing() {
     let Some(path) = vectors::find("traces-delta/fuzzy_01-40") else { return };
     let cache = tempfile::tempdir().expect("a temporary directory");
     let run = |expected: Origin| {
-        let engine = engine(Backend::Compiled, Some(cache.path()), 1);
+        let engine = engine(Way::Compiled(Tier::Fast), Some(cache.path()), 1);
         suites::traces(&path, std::slice::from_ref(&engine)).expect("readable vectors");
         for code_hash in SERVICES {
             let hash = Hash::from_json(&code_hash.into()).expect("a hash");
@@ -80,23 +82,23 @@ const SERVICES: [&str; 2] = [
 
 #[test]
 fn published_archives_are_the_same_blocks() {
-    let engines = [engine(Backend::Compiled, None, 2)];
+    let engines = [engine(Way::Compiled(Tier::Fast), None, 2)];
     check("traces/fuzzy_01-40.tar.xz", 40, |path| suites::traces(path, &engines));
 }
 
 #[test]
 fn traces_of_0_7_0() {
-    check("traces/fuzz-0.7.0.tar.zst", 154, |path| suites::traces(path, &both_engines()));
+    check("traces/fuzz-0.7.0.tar.zst", 154, |path| suites::traces(path, &all_engines()));
 }
 
 #[test]
 fn ecalli() {
-    check("ecalli", 418, |path| suites::ecalli(path, &both_engines()));
+    check("ecalli", 418, |path| suites::ecalli(path, &all_engines()));
 }
 
 #[test]
 fn refine() {
-    check("refine", 3, |path| suites::refine(path, None, &both_engines()));
+    check("refine", 3, |path| suites::refine(path, None, &all_engines()));
 }
 
 /// The steps above are the only public ones that deliver transfers by on-transfer: 48 in 26 of them.

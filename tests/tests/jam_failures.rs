@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use tvm_runtime::Backend;
 use tvm_runtime::jam::types::{Bytes, ServiceId};
 use tvm_tests::conformance::Report;
+use tvm_tests::engines::Way;
 use tvm_tests::node::codec::{Codec, Natural};
 use tvm_tests::node::model::{Statistics, WorkReport};
 use tvm_tests::node::spec::TINY;
@@ -18,7 +18,7 @@ use tvm_tests::vectors;
 const TRACE: &str = "fuzzy_01-40";
 
 fn engines() -> [NodeEngine; 1] {
-    [NodeEngine::new(Backend::Interpreter, None, 1).expect("an engine")]
+    [NodeEngine::new(Way::Interpreted, None, 1).expect("an engine")]
 }
 
 /// Block 6 of the trace, the first that runs code.

@@ -71,7 +71,7 @@ fn poison(instance: &mut Instance, zero_file_pages: bool) {
 }
 
 fn modules() -> Vec<(Engine, Module)> {
-    [engines::compiled(), engines::interpreted()]
+    engines::all()
         .map(|engine| {
             let module = engines::load(&engine, GpVersion::V0_7_2, Container::Standard, &program());
             (engine, module)
@@ -142,22 +142,25 @@ fn pages_that_become_accessible_are_zero() {
 /// The memory of a dropped instance is used again: for the same module, for another, and for a bare program.
 #[test]
 fn pooled_memory_shows_nothing_of_its_last_guest() {
-    let engine = engines::compiled();
-    let module = engines::load(&engine, GpVersion::V0_7_2, Container::Standard, &program());
+    engines::tiers().iter().for_each(pooled_memory_of);
+}
+
+fn pooled_memory_of(engine: &Engine) {
+    let module = engines::load(engine, GpVersion::V0_7_2, Container::Standard, &program());
     let mut asm = Assembler::new(GpVersion::V0_7_2);
     asm.halt();
     let small = standard(Memory { rw: b"small", ..Memory::default() }, &asm.blob());
-    let other = engines::load(&engine, GpVersion::V0_7_2, Container::Standard, &small);
-    let bare = engines::load(&engine, GpVersion::V0_7_2, Container::Raw, &asm.blob());
-    let expected = (fresh(&engine, &module, b"x"), fresh(&engine, &other, b"y"));
+    let other = engines::load(engine, GpVersion::V0_7_2, Container::Standard, &small);
+    let bare = engines::load(engine, GpVersion::V0_7_2, Container::Raw, &asm.blob());
+    let expected = (fresh(engine, &module, b"x"), fresh(engine, &other, b"y"));
     for zero_file_pages in [false, false, true, false] {
         let mut instances: Vec<Instance> =
-            (0..3).map(|_| Instance::standard(&engine, &module, b"secret").expect("an instance")).collect();
+            (0..3).map(|_| Instance::standard(engine, &module, b"secret").expect("an instance")).collect();
         instances.iter_mut().for_each(|instance| poison(instance, zero_file_pages));
         drop(instances);
-        assert!(fresh(&engine, &module, b"x") == expected.0);
-        assert!(fresh(&engine, &other, b"y") == expected.1);
-        let mut instance = Instance::bare(&engine, &bare).expect("an instance");
+        assert!(fresh(engine, &module, b"x") == expected.0);
+        assert!(fresh(engine, &other, b"y") == expected.1);
+        let mut instance = Instance::bare(engine, &bare).expect("an instance");
         assert_eq!(
             everything(&instance),
             Everything { state: GuestState::new(Pc(0), Gas(0)), pages: Vec::new(), contents: Vec::new() }

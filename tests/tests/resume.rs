@@ -58,20 +58,23 @@ impl Runner {
 }
 
 fn check_every_start(version: GpVersion, blob: &[u8]) {
-    let (reference, compiled) = (engines::interpreted(), engines::compiled());
-    let [mut expected, mut found] = [&reference, &compiled]
-        .map(|engine| Runner::new(engine, &engines::load(engine, version, Container::Raw, blob)));
-    let end = found.instance.module().program().code_len();
+    let engines = engines::all();
+    let [mut reference, mut fast, mut best] =
+        engines.each_ref().map(|engine| Runner::new(engine, &engines::load(engine, version, Container::Raw, blob)));
+    let end = reference.instance.module().program().code_len();
     let flags: &[bool] = if version == GpVersion::V0_8_0 { &[false, true] } else { &[false] };
     for pc in (0..end + PAST_END).chain([u32::MAX - 1, u32::MAX]) {
         for &charged in flags {
             for gas in [GAS[usize::from(version == GpVersion::V0_8_0)], 3] {
-                assert_eq!(
-                    found.stops(pc, gas, charged),
-                    expected.stops(pc, gas, charged),
-                    "{version}: from {pc} with {gas} gas, charged {charged}, of {}",
-                    hex::encode(blob)
-                );
+                let expected = reference.stops(pc, gas, charged);
+                for (tier, found) in [("fast", &mut fast), ("best", &mut best)] {
+                    assert_eq!(
+                        found.stops(pc, gas, charged),
+                        expected,
+                        "{version} {tier}: from {pc} with {gas} gas, charged {charged}, of {}",
+                        hex::encode(blob)
+                    );
+                }
             }
         }
     }
@@ -129,7 +132,7 @@ fn a_run_may_be_continued_from_any_state() {
     let second = asm.push(Inst::two(tvm_isa::Op::StoreIndU64, 7, 1, -8));
     asm.halt();
     let bytes = standard(Memory { stack: 4096, ..Memory::default() }, &asm.blob());
-    for engine in [engines::interpreted(), engines::compiled()] {
+    for engine in engines::all() {
         let module = engines::load(&engine, GpVersion::V0_7_2, Container::Standard, &bytes);
         let mut instance = Instance::standard(&engine, &module, &[1, 2, 3]).expect("an instance");
         let start = instance.state().regs[7];

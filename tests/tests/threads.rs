@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Barrier;
 
+use tvm_abi::Tier;
 use tvm_isa::{Container, Gas, GpVersion, GuestAddr, Op};
 use tvm_runtime::memory::Access;
 use tvm_runtime::{Engine, Guest, GuestExit, HostAction, HostCalls, HostError, Instance, Module, StopAtHostCalls};
@@ -62,7 +63,7 @@ fn work(engine: &Engine, module: &Module, step: u64, salt: u64, within: &mut dyn
 
 #[test]
 fn many_threads_share_engine_and_modules() {
-    let engine = engines::compiled();
+    let engine = engines::compiled(Tier::Best);
     let modules: Vec<(u64, Module)> = (1..=5).map(|step| (step, module(&engine, step as i64))).collect();
     let barrier = Barrier::new(THREADS as usize);
     std::thread::scope(|scope| {
@@ -83,7 +84,7 @@ fn many_threads_share_engine_and_modules() {
 #[test]
 fn a_program_is_loaded_once() {
     for round in 0..20 {
-        let engine = engines::compiled();
+        let engine = engines::compiled(Tier::ALL[round as usize % 2]);
         let barrier = Barrier::new(THREADS as usize);
         let blob = worker(100 + round);
         let asked = std::sync::atomic::AtomicUsize::new(0);
@@ -109,7 +110,7 @@ fn a_program_is_loaded_once() {
 /// An instance within an instance's host call, several deep: each faults, in its own memory, and each goes on.
 #[test]
 fn guests_run_within_host_calls() {
-    let engine = engines::compiled();
+    let engine = engines::compiled(Tier::Best);
     let modules: Vec<Module> = (1..=4).map(|step| module(&engine, step)).collect();
     let mut innermost = 0;
     nest(&engine, &modules, 1, 77, &mut innermost);
@@ -128,7 +129,7 @@ fn nest(engine: &Engine, modules: &[Module], level: u64, salt: u64, innermost: &
 /// The same instance's engine, also while it is compiling: host calls may load programs.
 #[test]
 fn a_host_call_may_load_a_program() {
-    let engine = engines::compiled();
+    let engine = engines::compiled(Tier::Best);
     let outer = module(&engine, 1);
     work(&engine, &outer, 1, 5, &mut || {
         let inner = module(&engine, 50);
@@ -138,7 +139,7 @@ fn a_host_call_may_load_a_program() {
 
 #[test]
 fn a_panic_of_a_host_call_reaches_the_caller_and_harms_nothing() {
-    let engine = engines::compiled();
+    let engine = engines::compiled(Tier::Best);
     let outer = module(&engine, 3);
     for level in 0..3 {
         let mut depth = 0;
@@ -165,7 +166,7 @@ fn panic_at(engine: &Engine, module: &Module, level: u32, depth: &mut u32) {
 /// The instance itself is not spoilt either: it can be reset, or go on from a state that the host sets.
 #[test]
 fn an_instance_survives_a_panic_of_its_host() {
-    let engine = engines::compiled();
+    let engine = engines::compiled(Tier::Best);
     let module = module(&engine, 3);
     let mut instance = Instance::bare(&engine, &module).expect("an instance");
     instance.state_mut().gas = Gas(1000);
@@ -188,7 +189,7 @@ fn an_error_of_a_host_call_is_no_outcome() {
             Err(format!("no database at call {id}").into())
         }
     }
-    for engine in [engines::compiled(), engines::interpreted()] {
+    for engine in engines::all() {
         let module = module(&engine, 7);
         let mut instance = Instance::bare(&engine, &module).expect("an instance");
         instance.state_mut().gas = Gas(1000);

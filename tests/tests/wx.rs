@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use tvm_abi::Tier;
 use tvm_isa::{Container, Gas, GpVersion, Op};
 use tvm_runtime::{Engine, Guest, GuestExit, HostAction, Instance, Origin};
 use tvm_tests::assemble::{Assembler, Inst, Memory, standard};
@@ -113,7 +114,7 @@ fn no_page_is_writable_and_executable() {
     code_is_the_files(&directory.path().join("cache"));
 
     // Without a cache, code is in memory files; none of them is mapped any more once its module is gone.
-    let (_, code) = run(&engines::compiled(), GpVersion::V0_8_0, 2);
+    let (_, code) = run(&engines::compiled(Tier::Best), GpVersion::V0_8_0, 2);
     assert!(code.iter().any(|(code, _)| code.path.contains("memfd:tvm-object")), "{code:?}");
     assert!(check().is_empty(), "code of no module is still mapped");
 
@@ -133,7 +134,7 @@ fn no_page_is_writable_and_executable() {
                 scope.spawn(move || {
                     for number in 0..150 {
                         let version = [GpVersion::V0_7_2, GpVersion::V0_8_0][number % 2];
-                        let own = engines::compiled();
+                        let own = engines::compiled(Tier::ALL[number % 2]);
                         run(if number % 3 == 0 { &own } else { engine }, version, (1000 * worker + number) as i64);
                         engine.unload_idle();
                     }

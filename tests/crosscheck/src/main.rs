@@ -26,7 +26,9 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use polkavm::BackendKind;
 use tvm_isa::{Container, Program, StandardProgram, split_metadata};
+use tvm_runtime::Tier;
 use tvm_tests::differential::{Case, Generator};
+
 use tvm_tests::machine::{CompiledEngine, Engine, InterpreterEngine};
 
 use blocks::BlockGenerator;
@@ -68,6 +70,7 @@ struct Args {
 #[derive(Clone, Copy, ValueEnum)]
 enum EngineChoice {
     Compiled,
+    CompiledBest,
     Interpreter,
 }
 
@@ -92,7 +95,8 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> anyhow::Result<Report> {
     let engine: Box<dyn Engine + Sync> = match args.engine {
-        EngineChoice::Compiled => Box::new(CompiledEngine::new(false)?),
+        EngineChoice::Compiled => Box::new(CompiledEngine::new(Tier::Fast, false)?),
+        EngineChoice::CompiledBest => Box::new(CompiledEngine::new(Tier::Best, false)?),
         EngineChoice::Interpreter => Box::new(InterpreterEngine),
     };
     let engine: &(dyn Engine + Sync) = engine.as_ref();

@@ -45,7 +45,7 @@ fn case(blob: Vec<u8>) -> Case {
     let page = |first, writable| Pages { first, count: 1, writable, contents: vec![first as u8; 4096] };
     let regs = std::array::from_fn(|index| index as u64);
     let pages = vec![page(0x10, true), page(0x11, false)];
-    Case { version: VERSION.name().to_owned(), blob, entry: 0, regs, pages, gas: GAS }
+    Case { version: VERSION.name().to_owned(), blob, outer: false, entry: 0, regs, pages, gas: GAS }
 }
 
 fn peer() -> Peer {

@@ -9,9 +9,10 @@ use std::sync::LazyLock;
 use anyhow::ensure;
 use clap::builder::PossibleValue;
 use clap::{Parser, ValueEnum};
+use tvm_abi::Tier;
 use tvm_isa::GpVersion;
-use tvm_runtime::Backend;
 use tvm_tests::conformance::{self, Options, Report, Suite};
+use tvm_tests::engines::Way;
 use tvm_tests::machine::{CompiledEngine, Engine, InterpreterEngine};
 use tvm_tests::node::suites::{NodeEngine, NodeSuite};
 
@@ -29,6 +30,9 @@ struct Arguments {
     /// What executes the programs
     #[arg(long, default_value = "both")]
     engine: EngineChoice,
+    /// Compile on this tier only: fast or best
+    #[arg(long, value_name = "TIER")]
+    tier: Option<Tier>,
     /// Directory of the programs that cases name, if not where the suite looks for them
     #[arg(long, value_name = "DIR")]
     blobs: Option<PathBuf>,
@@ -69,29 +73,28 @@ impl ValueEnum for AnySuite {
     }
 }
 
-#[derive(Clone, Copy, ValueEnum, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
 enum EngineChoice {
+    /// On every tier
     Compiled,
     Interpreter,
     Both,
 }
 
-impl EngineChoice {
-    fn engines(self) -> anyhow::Result<Vec<Box<dyn Engine>>> {
-        match self {
-            Self::Interpreter => Ok(vec![Box::new(InterpreterEngine)]),
-            Self::Compiled => Ok(vec![Box::new(CompiledEngine::new(false)?)]),
-            Self::Both => Ok(vec![Box::new(InterpreterEngine), Box::new(CompiledEngine::new(false)?)]),
-        }
-    }
+/// The ways of executing programs that the options select.
+fn ways(engine: EngineChoice, tier: Option<Tier>) -> Vec<Way> {
+    let is_selected = |way: &Way| match way {
+        Way::Interpreted => engine != EngineChoice::Compiled,
+        Way::Compiled(of) => engine != EngineChoice::Interpreter && tier.is_none_or(|tier| tier == *of),
+    };
+    Way::ALL.into_iter().filter(is_selected).collect()
+}
 
-    fn backends(self) -> &'static [Backend] {
-        match self {
-            Self::Interpreter => &[Backend::Interpreter],
-            Self::Compiled => &[Backend::Compiled],
-            Self::Both => &[Backend::Interpreter, Backend::Compiled],
-        }
-    }
+fn machine(way: Way) -> anyhow::Result<Box<dyn Engine>> {
+    Ok(match way {
+        Way::Interpreted => Box::new(InterpreterEngine),
+        Way::Compiled(tier) => Box::new(CompiledEngine::new(tier, false)?),
+    })
 }
 
 fn main() -> ExitCode {
@@ -107,20 +110,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(Arguments { suite, dir, engine, blobs, gp, threads, cache }: Arguments) -> anyhow::Result<Report> {
+fn run(arguments: Arguments) -> anyhow::Result<Report> {
+    let Arguments { suite, dir, engine, tier, blobs, gp, threads, cache } = arguments;
+    ensure!(tier.is_none() || engine != EngineChoice::Interpreter, "`--tier` is for compiled code");
+    let ways = ways(engine, tier).into_iter();
     match suite {
         AnySuite::Machine(suite) => {
             let of_nodes = threads.is_some() || cache.is_some();
             ensure!(!of_nodes, "`--threads` and `--cache` are for suites that run services, `{suite}` is none");
-            let engines = engine.engines()?;
+            let engines: Vec<_> = ways.map(machine).collect::<anyhow::Result<_>>()?;
             let version = gp.unwrap_or(suite.version());
             let cases = conformance::load(suite, &dir, &Options { version, blobs })?;
             Ok(conformance::run(&cases, &engines))
         }
         AnySuite::Node(suite) => {
             ensure!(gp.is_none(), "these vectors say themselves which version they are of: leave `--gp` out");
-            let node = |backend: &Backend| NodeEngine::new(*backend, cache.as_deref(), threads.unwrap_or(1));
-            let engines: Vec<NodeEngine> = engine.backends().iter().map(node).collect::<anyhow::Result<_>>()?;
+            let node = |way| NodeEngine::new(way, cache.as_deref(), threads.unwrap_or(1));
+            let engines: Vec<NodeEngine> = ways.map(node).collect::<anyhow::Result<_>>()?;
             suite.run(&dir, blobs.as_deref(), &engines)
         }
     }

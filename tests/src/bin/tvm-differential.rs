@@ -1,4 +1,4 @@
-//! `tvm-differential`: compiled code against the interpreter on generated programs.
+//! `tvm-differential`: compiled code of all tiers against the interpreter on generated programs.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use clap::Parser;
+use tvm_abi::Tier;
 use tvm_isa::{Container, GpVersion, Program, StandardProgram, split_metadata};
 use tvm_tests::differential::{Case, Coverage, Generator, compare, shrink};
 use tvm_tests::machine::{CompiledEngine, InterpreterEngine};
 
-/// Runs generated programs on compiled code and on the interpreter, at every gas limit around the true cost, and
+/// Runs generated programs, half of them as services and half as inner machines, on compiled code and on the interpreter, at every gas limit around the true cost, and
 /// compares registers, memory, gas, program counter and outcome at every stop.
 #[derive(Parser)]
 struct Args {
@@ -30,6 +31,9 @@ struct Args {
     /// Compile for plain x86-64 instead of this CPU.
     #[arg(long)]
     baseline: bool,
+    /// Compile on this tier only: fast or best.
+    #[arg(long)]
+    tier: Option<Tier>,
     /// Folders with blobs to mutate.
     #[arg(long)]
     corpus: Vec<PathBuf>,
@@ -53,7 +57,9 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<bool> {
-    let compiled = CompiledEngine::new(args.baseline)?;
+    let tiers = args.tier.map_or_else(|| Tier::ALL.to_vec(), |tier| vec![tier]);
+    let compiled: Vec<_> =
+        tiers.into_iter().map(|tier| CompiledEngine::new(tier, args.baseline)).collect::<anyhow::Result<_>>()?;
     if let Some(path) = &args.replay {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let case: Case = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
@@ -94,7 +100,7 @@ fn work(
     job: u64,
     share: u64,
     corpus: Vec<Vec<u8>>,
-    compiled: &CompiledEngine,
+    compiled: &[CompiledEngine],
     total: &Mutex<Coverage>,
     failed: &AtomicBool,
 ) -> anyhow::Result<()> {

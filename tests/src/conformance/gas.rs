@@ -51,8 +51,8 @@ struct Subject {
     version: GpVersion,
     /// The program blob, in the numbers of the version.
     blob: Vec<u8>,
-    /// The regions of compiled code, by where they start.
-    regions: BTreeMap<Pc, Region>,
+    /// The regions of each tier's compiled code, by where they start.
+    regions: [(Tier, BTreeMap<Pc, Region>); 2],
 }
 
 /// The cost of one block.
@@ -115,13 +115,13 @@ impl Subject {
         let blob = translate(draft, version.rules())?;
         // Nothing of it is executed: neither the CPU nor where the stubs are matters.
         let cpu = CpuFeatures::BASELINE;
-        let object = tvm_compiler::compile(
-            &blob,
-            [0; 32],
-            CompileOptions { version, container: Container::Raw, cpu, tier: Tier::Fast },
-        )?;
-        let loaded = Loaded::from_bytes(&object, &StubAddresses::new(|_| 0), cpu)?;
-        let regions = loaded.pc_map().regions().map(|region| (region.pc, region)).collect();
+        let regions = |tier| -> anyhow::Result<_> {
+            let options = CompileOptions { version, container: Container::Raw, cpu, tier };
+            let object = tvm_compiler::compile(&blob, [0; 32], options)?;
+            let loaded = Loaded::from_bytes(&object, &StubAddresses::new(|_| 0), cpu)?;
+            Ok((tier, loaded.pc_map().regions().map(|region| (region.pc, region)).collect()))
+        };
+        let regions = [regions(Tier::Fast)?, regions(Tier::Best)?];
         Ok(Self { version, blob, regions })
     }
 
@@ -147,8 +147,10 @@ impl Case for BlockCase {
         };
         let cost = gas::block_cost(&subject.program()?, subject.version.rules(), *start);
         differences.expect("cost", expected, cost.0);
-        let charge = subject.regions.get(start).map(|region| region.charge.0);
-        differences.expect("charge in compiled code", Some(expected), charge);
+        for (tier, regions) in &subject.regions {
+            let charge = regions.get(start).map(|region| region.charge.0);
+            differences.expect(format_args!("charge in {tier} code"), Some(expected), charge);
+        }
         Ok(differences)
     }
 }
@@ -170,9 +172,11 @@ impl Case for StartsCase {
         for start in found.difference(&listed) {
             differences.note(format_args!("a block starts at {start}, expected none"));
         }
-        let within_block = |region: &&Region| !found.contains(&region.pc);
-        for Region { pc, charge, .. } in subject.regions.values().filter(within_block) {
-            differences.expect(format_args!("charge in compiled code at {pc}, within a block"), 0, charge.0);
+        for (tier, regions) in &subject.regions {
+            let within_block = |region: &&Region| !found.contains(&region.pc);
+            for Region { pc, charge, .. } in regions.values().filter(within_block) {
+                differences.expect(format_args!("charge in {tier} code at {pc}, within a block"), 0, charge.0);
+            }
         }
         Ok(differences)
     }

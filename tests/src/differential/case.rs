@@ -4,7 +4,11 @@ use serde::{Deserialize, Serialize};
 use tvm_isa::{Gas, GpVersion, Pc};
 use tvm_runtime::memory::Access;
 
+use crate::assemble::{Memory, standard};
 use crate::machine::Machine;
+
+/// First page and number of pages of what [`Case::standard`] has of its own: data and heap, the page behind them, the stack.
+pub const OUTER_PAGES: [(u32, u32); 3] = [(0x20, 3), (0x23, 1), (0xf_efdf, 1)];
 
 /// Everything that determines a run. Serialises to a file that `tvm-differential --replay` takes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Debug)]
@@ -14,6 +18,10 @@ pub struct Case {
     /// The program blob.
     #[serde(with = "hex")]
     pub blob: Vec<u8>,
+    /// Whether it runs as a standard program, with a stack and a heap besides the pages of the case, as services do; else
+    /// bare, as inner machines do.
+    #[serde(default)]
+    pub outer: bool,
     /// Where execution starts.
     pub entry: u32,
     /// Registers at the start.
@@ -42,6 +50,13 @@ impl Case {
     /// The version whose rules apply.
     pub fn version(&self) -> anyhow::Result<GpVersion> {
         Ok(self.version.parse()?)
+    }
+
+    /// The standard program, for a case that runs as one.
+    #[must_use]
+    pub fn standard(&self) -> Option<Vec<u8>> {
+        let memory = Memory { rw: &[0xd7; 5000], heap_pages: 1, stack: 4096, ..Memory::default() };
+        self.outer.then(|| standard(memory, &self.blob))
     }
 
     /// Brings a fresh machine into the state the case starts in.

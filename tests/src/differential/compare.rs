@@ -1,15 +1,18 @@
-//! Runs a case on two engines and compares everything a guest or host can observe.
+//! Runs a case on several engines and compares everything a guest or host can observe.
 
 use std::fmt;
 
-use tvm_isa::{Gas, GpVersion};
+use tvm_isa::{Container, Gas, GpVersion};
 use tvm_runtime::{GuestExit, GuestState, StopAtHostCalls};
 
-use super::case::Case;
+use super::case::{Case, OUTER_PAGES};
 use crate::machine::{Engine, Machine};
 
 /// Host calls after which a run is given up: enough to see that resuming works.
 const MAX_HOST_CALLS: usize = 24;
+
+/// Arguments of standard programs.
+const ARGUMENTS: &[u8] = b"arguments";
 
 /// What could be seen when a machine stopped.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,13 +21,15 @@ pub struct Stop {
     pub exit: GuestExit,
     /// Registers, gas, program counter.
     pub state: GuestState,
-    /// A checksum of each page that was mapped.
-    pub memory: Vec<(u32, Vec<u8>)>,
+    /// Contents of pages, by the first of them; `None` if they are not all readable.
+    pub memory: Vec<(u32, Option<Vec<u8>>)>,
 }
 
-/// A difference between two engines.
+/// A difference between the reference and another engine.
 #[derive(Clone, Debug)]
 pub struct Difference {
+    /// The engine's name.
+    pub engine: &'static str,
     /// The gas the run was started with.
     pub gas: u64,
     /// Number of the stop that differs.
@@ -37,12 +42,12 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { gas, stop, expected, found } = self;
-        write!(f, "with gas {gas}, at stop {stop}:\n  expected {expected}\n  found    {found}")
+        let Self { engine, gas, stop, expected, found } = self;
+        write!(f, "{engine} with gas {gas}, at stop {stop}:\n  expected {expected}\n  found    {found}")
     }
 }
 
-/// What both engines agreed on.
+/// What the engines agreed on.
 pub struct Agreement {
     /// Every exit seen, at every gas limit.
     pub exits: Vec<GuestExit>,
@@ -55,16 +60,18 @@ pub struct Agreement {
 pub fn compare(
     case: &Case,
     reference: &dyn Engine,
-    other: &dyn Engine,
+    others: &[impl Engine],
 ) -> anyhow::Result<Result<Agreement, Difference>> {
     let version = case.version()?;
     let mut exits = Vec::new();
     let expected = run(case, version, reference, case.gas)?;
     for gas in limits(case.gas, expected.last()) {
         let expected = if gas == case.gas { expected.clone() } else { run(case, version, reference, gas)? };
-        let found = run(case, version, other, gas)?;
-        if let Some(difference) = first_difference(gas, &expected, &found) {
-            return Ok(Err(difference));
+        for other in others {
+            let found = run(case, version, other, gas)?;
+            if let Some(difference) = first_difference(other.name(), gas, &expected, &found) {
+                return Ok(Err(difference));
+            }
         }
         exits.extend(expected.iter().map(|stop| stop.exit));
     }
@@ -87,9 +94,14 @@ fn limits(gas: u64, last: Option<&Stop>) -> Vec<u64> {
 
 /// All stops of a run: host calls and, unless they were too many, the exit.
 fn run(case: &Case, version: GpVersion, engine: &dyn Engine, gas: u64) -> anyhow::Result<Vec<Stop>> {
-    let mut machine = match engine.bare(version, &case.blob) {
+    let standard = case.standard();
+    let machine = match &standard {
+        Some(bytes) => engine.standard(version, Container::Standard, bytes, ARGUMENTS),
+        None => engine.bare(version, &case.blob),
+    };
+    let mut machine = match machine {
         Ok(machine) => machine,
-        // Both engines must refuse the same programs; that the reason is the same is not asked.
+        // All engines must refuse the same programs; that the reason is the same is not asked.
         Err(error) if engine.is_malformed(&error) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
@@ -119,19 +131,17 @@ fn observe(case: &Case, exit: GuestExit, machine: &mut dyn Machine) -> Stop {
         .pages
         .iter()
         .filter(|pages| pages.writable)
-        .map(|pages| {
-            let start = u64::from(pages.first) << 12;
-            let bytes = machine.memory_mut().read(start, u64::from(pages.count) << 12);
-            (pages.first, bytes.expect("the case mapped these pages"))
-        })
+        .map(|pages| (pages.first, pages.count))
+        .chain(OUTER_PAGES.into_iter().filter(|_| case.outer))
+        .map(|(first, count)| (first, machine.memory_mut().read(u64::from(first) << 12, u64::from(count) << 12).ok()))
         .collect();
     Stop { exit, state, memory }
 }
 
-fn first_difference(gas: u64, expected: &[Stop], found: &[Stop]) -> Option<Difference> {
+fn first_difference(engine: &'static str, gas: u64, expected: &[Stop], found: &[Stop]) -> Option<Difference> {
     let stop = (0..expected.len().max(found.len())).find(|&stop| expected.get(stop) != found.get(stop))?;
     let (expected, found) = (expected.get(stop), found.get(stop));
-    Some(Difference { gas, stop, expected: describe(expected, found), found: describe(found, expected) })
+    Some(Difference { engine, gas, stop, expected: describe(expected, found), found: describe(found, expected) })
 }
 
 /// A stop in words; of memory only the first byte that differs from `other`'s.
@@ -142,6 +152,9 @@ fn describe(stop: Option<&Stop>, other: Option<&Stop>) -> String {
     let memory = other
         .and_then(|other| memory.iter().zip(&other.memory).find(|(mine, theirs)| mine != theirs))
         .and_then(|((page, mine), (_, theirs))| {
+            let (Some(mine), Some(theirs)) = (mine, theirs) else {
+                return Some(format!(", pages from {page:#x} on readable: {}", mine.is_some()));
+            };
             let at = mine.iter().zip(theirs).position(|(mine, theirs)| mine != theirs)?;
             Some(format!(", memory at {:#x} is {:#04x}", (u64::from(*page) << 12) + at as u64, mine[at]))
         })

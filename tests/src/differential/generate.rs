@@ -2,9 +2,10 @@
 
 use fastrand::Rng;
 use tvm_isa::codec::encode_natural;
+use tvm_isa::layout::HALT_ADDRESS;
 use tvm_isa::{Format, GpVersion, OPERATIONS, Operation, Validation};
 
-use super::case::{Case, Pages};
+use super::case::{Case, OUTER_PAGES, Pages};
 
 /// Code bytes of the longest generated program.
 const MAX_CODE_BYTES: usize = 400;
@@ -32,6 +33,8 @@ pub struct Generator {
     operations: Vec<(u8, &'static Operation)>,
     /// Real program blobs to mutate.
     corpus: Vec<Vec<u8>>,
+    /// Whether the case that is being made is an outer one.
+    outer: bool,
 }
 
 impl Generator {
@@ -41,11 +44,12 @@ impl Generator {
         let operations = (0..=255_u8)
             .filter_map(|number| numbers[usize::from(number)].map(|op| (number, &OPERATIONS[op as usize])))
             .collect();
-        Self { rng: Rng::with_seed(seed), version, operations, corpus }
+        Self { rng: Rng::with_seed(seed), version, operations, corpus, outer: false }
     }
 
     /// The next case.
     pub fn case(&mut self) -> (Kind, Case) {
+        self.outer = self.rng.bool();
         let validated = self.version.rules().validation == Validation::WholeProgram;
         let kind = match self.rng.u8(0..20) {
             0..2 if !self.corpus.is_empty() => Kind::Mutated,
@@ -84,7 +88,10 @@ impl Generator {
     /// A random address, often near the end of a mapped page, sometimes with garbage above bit 32.
     fn address(&mut self) -> u64 {
         let rng = &mut self.rng;
-        let (first, count, _) = PAGES[rng.usize(0..PAGES.len())];
+        let own = if self.outer { OUTER_PAGES.as_slice() } else { &[] };
+        let index = rng.usize(0..PAGES.len() + own.len());
+        let (first, count) =
+            PAGES.get(index).map_or_else(|| own[index - PAGES.len()], |&(first, count, _)| (first, count));
         let page = u64::from(first) + rng.u64(0..u64::from(count) + 1);
         let offset = match rng.u8(0..4) {
             0 => rng.u64(0..16),
@@ -280,9 +287,13 @@ impl Generator {
                 // Small even numbers go through the jump table, the last is the address that halts.
                 0 if self.rng.bool() => self.rng.u64(0..20),
                 0 | 1 => self.address(),
-                2 if self.rng.u8(0..4) == 0 => 0xffff_0000,
+                2 if self.rng.u8(0..4) == 0 => HALT_ADDRESS.into(),
                 _ => self.value(),
             };
+        }
+        if self.outer {
+            // As a service starts (GP A.7): the return address that halts.
+            regs[0] = HALT_ADDRESS.into();
         }
         let mut pages = Vec::new();
         for (first, count, writable) in PAGES {
@@ -298,7 +309,7 @@ impl Generator {
             0 => self.rng.u64(0..30),
             _ => self.rng.u64(100..4000),
         };
-        Case { version: self.version.name().to_owned(), blob, entry, regs, pages, gas }
+        Case { version: self.version.name().to_owned(), blob, outer: self.outer, entry, regs, pages, gas }
     }
 }
 

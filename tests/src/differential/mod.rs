@@ -1,4 +1,4 @@
-//! Compiled code against the interpreter, on generated programs.
+//! Compiled code of all tiers against the interpreter, on generated programs, inner and outer.
 
 mod case;
 mod compare;

@@ -34,6 +34,9 @@ pub fn shrink(case: &Case, mut fails: impl FnMut(&Case) -> bool) -> Case {
 /// Simpler cases, the most promising ones first.
 fn candidates(case: &Case) -> Vec<Case> {
     let mut found = Vec::new();
+    if case.outer {
+        found.push(Case { outer: false, ..case.clone() });
+    }
     for (index, &value) in case.regs.iter().enumerate() {
         if value != 0 {
             let mut simpler = case.clone();

@@ -1,18 +1,26 @@
 //! The engine as a node uses it: compiled code with the interpreter behind it.
 
-use tvm_abi::CpuFeatures;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tvm_abi::{CpuFeatures, Tier};
 use tvm_cache::hash;
 use tvm_isa::{Container, GpVersion, Pc};
 use tvm_runtime::memory::GuestMemory;
-use tvm_runtime::{Backend, EngineConfig, Error, GuestExit, GuestState, HostCalls, Instance, Module};
+use tvm_runtime::{EngineConfig, Error, GuestExit, GuestState, HostCalls, Instance, Module};
 
 use super::{Engine, Machine};
+use crate::engines::Way;
 
-/// Executes compiled code, each program compiled anew.
-#[derive(Clone, Debug)]
+/// Loads after which programs that nobody runs are forgotten: a million generated ones would fill the memory.
+const LOADS_BETWEEN_CLEANUPS: usize = 64;
+
+/// Executes compiled code of one tier.
+#[derive(Debug)]
 pub struct CompiledEngine {
     engine: tvm_runtime::Engine,
     baseline: bool,
+    tier: Tier,
+    loads: AtomicUsize,
 }
 
 struct CompiledMachine(Instance);
@@ -22,27 +30,27 @@ impl CompiledEngine {
     ///
     /// # Errors
     /// When TVM cannot be set up.
-    pub fn new(baseline: bool) -> anyhow::Result<Self> {
+    pub fn new(tier: Tier, baseline: bool) -> anyhow::Result<Self> {
         let cpu = baseline.then_some(CpuFeatures::BASELINE);
-        let engine = tvm_runtime::Engine::new(EngineConfig {
-            backend: Backend::Compiled,
-            cache: None,
-            cpu,
-            ..EngineConfig::default()
-        })?;
-        Ok(Self { engine, baseline })
+        let config = EngineConfig { cpu, ..Way::Compiled(tier).config(None) };
+        Ok(Self { engine: tvm_runtime::Engine::new(config)?, baseline, tier, loads: AtomicUsize::new(0) })
     }
 
     fn load(&self, version: GpVersion, container: Container, bytes: &[u8]) -> anyhow::Result<Module> {
-        // Nothing is kept: a million generated programs would fill the memory.
-        self.engine.unload_idle();
+        if self.loads.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOADS_BETWEEN_CLEANUPS) {
+            self.engine.unload_idle();
+        }
         Ok(self.engine.load(version, container, hash(bytes), || Ok(bytes))?)
     }
 }
 
 impl Engine for CompiledEngine {
     fn name(&self) -> &'static str {
-        if self.baseline { "compiled-baseline" } else { "compiled" }
+        match (self.tier, self.baseline) {
+            (tier, false) => Way::Compiled(tier).name(),
+            (Tier::Fast, true) => "compiled-baseline",
+            (Tier::Best, true) => "compiled-best-baseline",
+        }
     }
 
     fn bare<'a>(&self, version: GpVersion, blob: &'a [u8]) -> anyhow::Result<Box<dyn Machine + 'a>> {

@@ -131,9 +131,9 @@ impl Trial<'_> {
 
 impl std::fmt::Display for Trial<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { engine, version, access, address, place, rights, base, .. } = self;
-        let (op, backend, pages) = (access.op.name(), engine.backend(), place.pages);
-        write!(f, "{backend:?} {version} {op} at {address:#x}, pages {pages:x?} {rights:?}, base {base:x?}")
+        let Self { module, version, access, address, place, rights, base, .. } = self;
+        let (op, origin, pages) = (access.op.name(), module.origin(), place.pages);
+        write!(f, "{origin:?} {version} {op} at {address:#x}, pages {pages:x?} {rights:?}, base {base:x?}")
     }
 }
 
@@ -208,12 +208,16 @@ fn every_trial(engine: &Engine, version: GpVersion, displacements: &[i64]) {
 
 #[test]
 fn compiled_under_0_7_2() {
-    every_trial(&engines::compiled(), GpVersion::V0_7_2, &[0, -24, 0x1000]);
+    for engine in engines::tiers() {
+        every_trial(&engine, GpVersion::V0_7_2, &[0, -24, 0x1000]);
+    }
 }
 
 #[test]
 fn compiled_under_0_8_0() {
-    every_trial(&engines::compiled(), GpVersion::V0_8_0, &[8]);
+    for engine in engines::tiers() {
+        every_trial(&engine, GpVersion::V0_8_0, &[8]);
+    }
 }
 
 #[test]

@@ -12,11 +12,6 @@ use tvm_tests::engines::{self, Calls};
 
 const VERSIONS: [GpVersion; 2] = [V0_7_2, V0_8_0];
 
-/// Both engines.
-fn both() -> [Engine; 2] {
-    [engines::interpreted(), engines::compiled()]
-}
-
 /// Every stop of a run up to its end: host calls are skipped, missing pages supplied.
 fn stops(engine: &Engine, module: &Module, gas: u64) -> Vec<(GuestExit, GuestState)> {
     let mut instance = Instance::bare(engine, module).expect("an instance");
@@ -46,14 +41,16 @@ fn cost(engine: &Engine, module: &Module) -> u64 {
 fn every_limit_up_to_the_cost() {
     for version in VERSIONS {
         for Sample { name, blob } in programs::all(version) {
-            let [interpreter, compiled] = both();
-            let [reference, module] =
-                [&interpreter, &compiled].map(|engine| engines::load(engine, version, Container::Raw, &blob));
-            let cost = cost(&interpreter, &reference);
-            assert_eq!(cost, self::cost(&compiled, &module), "{version} {name}");
+            let engines = engines::all();
+            let [reference, fast, best] =
+                engines.each_ref().map(|engine| (engine, engines::load(engine, version, Container::Raw, &blob)));
+            let cost = cost(reference.0, &reference.1);
             for gas in 0..=cost + 1 {
-                let expected = stops(&interpreter, &reference, gas);
-                assert_eq!(stops(&compiled, &module, gas), expected, "{version} {name} with {gas} of {cost} gas");
+                let expected = stops(reference.0, &reference.1, gas);
+                for (tier, (engine, module)) in [("fast", &fast), ("best", &best)] {
+                    let found = stops(engine, module, gas);
+                    assert_eq!(found, expected, "{version} {name} with {gas} of {cost} gas, {tier}");
+                }
                 let ends_early = expected.last().is_some_and(|(exit, _)| *exit == GuestExit::OutOfGas);
                 assert_eq!(ends_early, gas < cost, "{version} {name} with {gas} of {cost} gas");
             }
@@ -69,7 +66,7 @@ fn per_instruction_the_gas_runs_out_at_the_very_instruction() {
     pcs.push(asm.ecalli(9));
     pcs.extend((0..5).map(|_| asm.push(Inst::two(Op::AddImm64, 8, 8, 1))));
     pcs.push(asm.op(Op::Trap));
-    for engine in both() {
+    for engine in engines::all() {
         let module = engines::load(&engine, V0_7_2, Container::Raw, &asm.blob());
         for (gas, pc) in pcs.iter().enumerate() {
             let stops = stops(&engine, &module, gas as u64);
@@ -98,7 +95,7 @@ fn per_block_the_counter_stays_where_it_is() {
     // load_imm and fallthrough; then ecalli takes 100 cycles.
     assert_eq!(costs[0], 2);
     assert!(costs[1] >= 100);
-    for engine in both() {
+    for engine in engines::all() {
         let module = engines::load(&engine, V0_8_0, Container::Raw, &blob);
         for (gas, pc, registers) in [
             (0, 0, [0, 0]),
@@ -124,14 +121,13 @@ fn per_block_the_counter_stays_where_it_is() {
 fn huge_limits_are_counted_exactly() {
     for version in VERSIONS {
         for Sample { name, blob } in programs::all(version) {
-            let [interpreter, compiled] = both();
-            let reference = engines::load(&interpreter, version, Container::Raw, &blob);
-            let module = engines::load(&compiled, version, Container::Raw, &blob);
-            let cost = cost(&interpreter, &reference);
+            let engines = engines::all();
+            let modules = engines.each_ref().map(|engine| engines::load(engine, version, Container::Raw, &blob));
+            let cost = cost(&engines[0], &modules[0]);
             for gas in
                 [(1 << 63) - 1, 1 << 63, (1 << 63) + 1, (1 << 63) + cost / 2, u64::MAX - 1, u64::MAX, 1 << 32, 1 << 31]
             {
-                for (engine, module) in [(&interpreter, &reference), (&compiled, &module)] {
+                for (engine, module) in engines.iter().zip(&modules) {
                     let stops = stops(engine, module, gas);
                     let (exit, state) = stops.last().expect("at least one stop");
                     assert_ne!(*exit, GuestExit::OutOfGas, "{version} {name} with {gas}");
@@ -162,7 +158,7 @@ fn a_host_call_sees_and_sets_the_exact_gas() {
         }
     }
     asm.op(Op::Trap);
-    for engine in both() {
+    for engine in engines::all() {
         let module = engines::load(&engine, V0_7_2, Container::Raw, &asm.blob());
         for start in [1000, 1 << 63, u64::MAX] {
             let mut seen = Vec::new();
@@ -190,7 +186,7 @@ fn a_host_call_may_leave_any_gas() {
     asm.ecalli(1);
     let pcs: Vec<u32> = (0..4).map(|_| asm.push(Inst::two(Op::AddImm64, 7, 7, 1))).collect();
     let trap = asm.op(Op::Trap);
-    for engine in both() {
+    for engine in engines::all() {
         let module = engines::load(&engine, V0_7_2, Container::Raw, &asm.blob());
         for gas in [0, 1, 3, 4, 5, 6, 1 << 63, u64::MAX] {
             let mut instance = Instance::bare(&engine, &module).expect("an instance");
@@ -225,7 +221,7 @@ fn a_block_is_charged_once() {
     let program = tvm_isa::Program::parse(&blob).unwrap();
     let cost = tvm_isa::gas::block_cost(&program, V0_8_0.rules(), Pc(0)).0;
     let last = tvm_isa::gas::block_cost(&program, V0_8_0.rules(), Pc(program.code_len() - 1)).0;
-    for engine in both() {
+    for engine in engines::all() {
         let module = engines::load(&engine, V0_8_0, Container::Raw, &blob);
         // Exactly enough: any charge too many would be noticed.
         let stops = stops(&engine, &module, cost + last);

@@ -16,7 +16,7 @@ pub fn check(name: &str, target: Target, found: &[Rendered]) {
     let mut titles: Vec<&str> = found.iter().map(|entry| entry.title.as_str()).collect();
     titles.sort_unstable();
     assert!(titles.is_sorted_by(|one, next| one < next), "two entries of {name} have one title: {titles:#?}");
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(format!("{name}.txt"));
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("golden/{}/{name}.txt", target.tier));
     if std::env::var_os(UPDATE_VARIABLE).is_some() {
         std::fs::write(&path, text_of(name, target, found)).expect("the golden directory can be written");
         return;
@@ -57,10 +57,10 @@ fn indented(code: &[String]) -> String {
 }
 
 fn text_of(name: &str, target: Target, found: &[Rendered]) -> String {
-    let Target { version, cpu } = target;
+    let Target { version, cpu, tier } = target;
     let features: Vec<&str> = cpu.names().collect();
     let features = if features.is_empty() { "plain x86-64".to_owned() } else { features.join(", ") };
-    let mut out = format!("# {name}: machine code under Gray Paper {version} with {features}.\n");
+    let mut out = format!("# {name}: {tier} machine code under Gray Paper {version} with {features}.\n");
     out.push_str("# Written by the test `golden` with TVM_UPDATE_GOLDEN=1. Without it, the test compares.\n");
     for Rendered { title, code } in found {
         writeln!(out, "\n{title}\n{}", indented(code).trim_end_matches('\n')).expect("strings take everything");
@@ -86,7 +86,8 @@ fn what_is_written_is_read_back() {
         code: code.iter().map(|&line| line.to_owned()).collect(),
     };
     let entries = [entry("a0 = 1 | 33", &["b8  mov eax, 1", "c3  ret"]), entry("fallthrough | 01", &["(nothing)"])];
-    let target = Target { version: tvm_isa::GpVersion::V0_7_2, cpu: tvm_abi::CpuFeatures::V3 };
+    let target =
+        Target { version: tvm_isa::GpVersion::V0_7_2, cpu: tvm_abi::CpuFeatures::V3, tier: tvm_abi::Tier::Fast };
     assert_eq!(entries_of(&text_of("name", target, &entries)), entries);
     let changed = [entry("a0 = 1 | 33", &["b8  mov eax, 1"]), entry("new | 00", &[])];
     assert_eq!(differences(&entries, &changed).len(), 3);

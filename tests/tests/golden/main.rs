@@ -1,4 +1,4 @@
-//! The machine code of every instruction form, against files that people can read: `tests/golden/*.txt`.
+//! The machine code of every instruction form, against files that people can read: `tests/golden/<tier>/*.txt`.
 //!
 //! A file holds one family of instructions. An entry is a PVM instruction, as the disassembler writes it and in bytes, and
 //! below it the machine instructions it becomes. After a change of the compiler that is meant,
@@ -13,17 +13,19 @@ mod memory;
 mod multiply;
 mod render;
 
-use tvm_abi::CpuFeatures;
+use tvm_abi::{CpuFeatures, Tier};
 use tvm_isa::GpVersion::{self, V0_7_2, V0_8_0};
 
 use entry::Entry;
 use render::Target;
 
-/// Compares one file.
+/// Compares the files of one family, one for each tier.
 fn check(name: &str, version: GpVersion, cpu: CpuFeatures, entries: &[Entry]) {
-    let target = Target { version, cpu };
-    let found: Vec<_> = entries.iter().map(|entry| render::render(target, entry)).collect();
-    file::check(name, target, &found);
+    for tier in Tier::ALL {
+        let target = Target { version, cpu, tier };
+        let found: Vec<_> = entries.iter().map(|entry| render::render(target, entry)).collect();
+        file::check(name, target, &found);
+    }
 }
 
 #[test]

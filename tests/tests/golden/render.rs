@@ -19,6 +19,8 @@ pub struct Target {
     pub version: GpVersion,
     /// What the CPU has.
     pub cpu: CpuFeatures,
+    /// How much work goes into it.
+    pub tier: Tier,
 }
 
 /// An entry as it stands in a golden file.
@@ -38,9 +40,9 @@ const NOTHING: &str = "(nothing)";
 
 /// Compiles the entry's program and writes down what was asked for.
 pub fn render(target: Target, entry: &Entry) -> Rendered {
-    let Target { version, cpu } = target;
+    let Target { version, cpu, tier } = target;
     let Entry { note, pc, blob, shown, .. } = entry;
-    let options = CompileOptions { version, container: Container::Raw, cpu, tier: Tier::Fast };
+    let options = CompileOptions { version, container: Container::Raw, cpu, tier };
     let object = compile(blob, [0; 32], options).expect("a valid program");
     let program = Program::parse(blob).expect("a valid program");
     let code = Code::of(&object, &program);

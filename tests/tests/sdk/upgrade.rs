@@ -3,6 +3,7 @@
 
 use std::sync::Barrier;
 
+use tvm_abi::Tier;
 use tvm_isa::{Container, GpVersion};
 use tvm_runtime::jam::types::{Hash, WorkError};
 use tvm_runtime::jam::{Accumulated, Refined};
@@ -52,7 +53,7 @@ fn one_engine_serves_both_versions() {
     let expected = [work[0].expected(), work[1].expected()];
     assert_ne!(expected[0].1.privileges, expected[1].1.privileges, "only in the old version anyone may bless");
     assert_ne!(expected[0].0.gas_used, expected[1].0.gas_used);
-    for engine in [engines::compiled(), engines::interpreted()] {
+    for engine in engines::all() {
         for round in 0..6 {
             let version = round % 2;
             assert_eq!(work[version].run(&engine), expected[version], "{:?}: {}", engine.backend(), VERSIONS[version]);
@@ -67,7 +68,7 @@ fn both_versions_from_several_threads() {
     const THREADS: usize = 4;
     let work = VERSIONS.map(Work::new);
     let expected = [work[0].expected(), work[1].expected()];
-    let engine = engines::compiled();
+    let engine = engines::compiled(Tier::Best);
     let barrier = Barrier::new(THREADS);
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
@@ -94,7 +95,7 @@ fn the_same_code_under_both_versions() {
     // Opcodes have moved and calls are others, so that it cannot do what it was written for.
     let orphaned = orphan.expected();
     assert!(orphaned.0.result.is_err(), "{:?}", orphaned.0);
-    let engine = engines::compiled();
+    let engine = engines::compiled(Tier::Best);
     for _ in 0..2 {
         assert_eq!(old.run(&engine), expected);
         assert_eq!(orphan.run(&engine), orphaned);
@@ -149,6 +150,6 @@ fn prewarming_what_cannot_be() {
     assert_eq!((refined.result, refined.gas_used.0), (Err(WorkError::Panic), 0));
 
     let probe = guests::blob(NEW, "probe").expect("its blob");
-    let nowhere = engines::compiled().prewarm(NEW, Container::Jam, Hash::of(&probe).0, &probe);
+    let nowhere = engines::compiled(Tier::Best).prewarm(NEW, Container::Jam, Hash::of(&probe).0, &probe);
     assert!(matches!(nowhere, Err(LoadError::Machine(Error::NoCache))), "{nowhere:?}");
 }

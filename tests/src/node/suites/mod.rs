@@ -17,9 +17,10 @@ pub use ecalli::ecalli;
 pub use preimages::preimages;
 pub use refine::refine;
 pub use traces::traces;
-use tvm_runtime::{Backend, Engine, EngineConfig};
+use tvm_runtime::Engine;
 
 use crate::conformance::{Differences, Failure, Report};
+use crate::engines::Way;
 use crate::node::accumulate::Tvm;
 use crate::node::traces::sorted_entries;
 
@@ -71,13 +72,8 @@ impl NodeEngine {
     ///
     /// # Errors
     /// When the cache cannot be used.
-    pub fn new(backend: Backend, cache: Option<&Path>, threads: usize) -> anyhow::Result<Self> {
-        let name = match backend {
-            Backend::Compiled => "compiled",
-            Backend::Interpreter => "interpreter",
-        };
-        let config = EngineConfig { backend, cache: cache.map(Path::to_owned), ..EngineConfig::default() };
-        Ok(Self { name, tvm: Tvm { engine: Engine::new(config)? }, threads })
+    pub fn new(way: Way, cache: Option<&Path>, threads: usize) -> anyhow::Result<Self> {
+        Ok(Self { name: way.name(), tvm: Tvm { engine: Engine::new(way.config(cache))? }, threads })
     }
 }
 

@@ -1,4 +1,4 @@
-//! A chain to run services in, on both engines at once.
+//! A chain to run services in, on all engines at once.
 
 use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
@@ -154,7 +154,7 @@ impl World {
 
     /// Accumulates SELF with the inputs there are.
     pub fn accumulate(&self) -> Ran<Accumulated> {
-        self.on_both(|engine, observer| self.accumulate_on(engine, observer))
+        self.on_all(|engine, observer| self.accumulate_on(engine, observer))
     }
 
     /// The same on one engine.
@@ -185,7 +185,7 @@ impl World {
 
     /// Refines the second item with the payload it has.
     pub fn refine(&self) -> Ran<Refined> {
-        self.on_both(|engine, observer| self.refine_on(engine, observer))
+        self.on_all(|engine, observer| self.refine_on(engine, observer))
     }
 
     /// The same on one engine.
@@ -218,29 +218,32 @@ impl World {
 
     /// Asks the authorizer for core 1.
     pub fn is_authorized(&self) -> Ran<Authorized> {
-        self.on_both(|engine, observer| {
+        self.on_all(|engine, observer| {
             let input = IsAuthorizedInput { chain: self.chain(), package: &self.package, core: 1 };
             is_authorized(engine, &input, observer)
         })
     }
 
-    /// Runs on both engines, which must agree on everything, and once more with nobody watching.
-    fn on_both<T: Clone + PartialEq + Debug>(
+    /// Runs interpreted and compiled on both tiers, which must agree on everything, and once more with nobody watching.
+    fn on_all<T: Clone + PartialEq + Debug>(
         &self,
         run: impl Fn(&Engine, Option<&mut dyn Observer>) -> Result<T, Error>,
     ) -> Ran<T> {
-        static ENGINES: OnceLock<[Engine; 2]> = OnceLock::new();
-        let [compiled, interpreted] = ENGINES.get_or_init(|| [engines::compiled(), engines::interpreted()]);
-        let [ran, reference] = [compiled, interpreted].map(|engine| {
+        static ENGINES: OnceLock<[Engine; 3]> = OnceLock::new();
+        let engines = ENGINES.get_or_init(engines::all);
+        let [reference, fast, best] = engines.each_ref().map(|engine| {
             let mut seen = Recorder::default();
             let result = run(engine, Some(&mut seen)).expect("TVM works");
             Ran { result, seen }
         });
-        for (call, expected) in ran.seen.calls.iter().zip(&reference.seen.calls) {
-            assert_eq!(call, expected, "{}: compiled and interpreted differ in a host call", self.version);
+        for (tier, ran) in [("fast", &fast), ("best", &best)] {
+            for (call, expected) in ran.seen.calls.iter().zip(&reference.seen.calls) {
+                assert_eq!(call, expected, "{}: {tier} and interpreted differ in a host call", self.version);
+            }
+            assert_eq!(*ran, reference, "{}: {tier} and interpreted differ", self.version);
         }
-        assert_eq!(ran, reference, "{}: compiled and interpreted differ", self.version);
-        assert_eq!(run(compiled, None).expect("TVM works"), ran.result, "an observer changes nothing");
+        let ran = best;
+        assert_eq!(run(&engines[2], None).expect("TVM works"), ran.result, "an observer changes nothing");
         let (_, program) = split_metadata(&self.code).expect("metadata");
         let sizes = StandardProgram::parse(program).expect("a standard program").sizes();
         costs::check(self.version, &ran.seen.calls, heap::end_page(sizes));

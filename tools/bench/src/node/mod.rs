@@ -17,7 +17,8 @@ mod ways;
 use std::path::Path;
 
 use anyhow::ensure;
-use tvm_runtime::Backend;
+use tvm_abi::Tier;
+use tvm_tests::engines;
 use tvm_tests::node::suites::{NodeEngine, traces};
 
 use crate::table::Table;
@@ -55,8 +56,8 @@ pub fn measure(vectors: &Path, rounds: usize) -> anyhow::Result<Vec<Table>> {
 /// Checks the state after every block.
 fn check(path: &Path) -> anyhow::Result<()> {
     let cache = tempfile::tempdir()?;
-    let compiled = |threads| NodeEngine::new(Backend::Compiled, Some(cache.path()), threads);
-    let engines = [compiled(1)?, compiled(2)?, NodeEngine::new(Backend::Interpreter, None, 1)?];
+    let compiled = |threads| NodeEngine::new(engines::Way::Compiled(Tier::Fast), Some(cache.path()), threads);
+    let engines = [compiled(1)?, compiled(2)?, NodeEngine::new(engines::Way::Interpreted, None, 1)?];
     let report = traces(path, &engines)?;
     ensure!(report.failed == 0, "nothing was timed, because results are wrong:\n{report}");
     Ok(())
