@@ -4,6 +4,7 @@
 //! the interpreter. Times are medians with the spread between the 10th and 90th percentile, taken in alternation.
 //! README.md says what is measured and how to repeat it.
 
+mod clock;
 mod goals;
 mod guests;
 mod node;
@@ -77,7 +78,10 @@ struct Options {
 #[derive(Subcommand)]
 enum Command {
     /// Running time of the guests.
-    Run,
+    Run {
+        /// Only these guests.
+        names: Vec<String>,
+    },
     /// The way to the first result: compile, load, instantiate, call.
     Start,
     /// Compile time, memory and object size of the worst programs per byte, against program size.
@@ -117,11 +121,11 @@ fn main() -> anyhow::Result<()> {
     let mut report = Report::new()?;
     match &command {
         None => {
-            run(&mut report, &options)?;
+            run(&mut report, &options, &[])?;
             start(&mut report, &options)?;
             scale(&mut report)?;
         }
-        Some(Command::Run) => run(&mut report, &options)?,
+        Some(Command::Run { names }) => run(&mut report, &options, names)?,
         Some(Command::Start) => start(&mut report, &options)?,
         Some(Command::Scale) => scale(&mut report)?,
         Some(Command::Node { vectors }) => report.add(node::measure(vectors, options.rounds())?, Figures::new()),
@@ -149,10 +153,10 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run(report: &mut Report, options: &Options) -> anyhow::Result<()> {
+fn run(report: &mut Report, options: &Options, names: &[String]) -> anyhow::Result<()> {
     // The interpreters take most of the time.
     let versions = if options.quick { &VERSIONS[..1] } else { &VERSIONS };
-    let results = run::measure(&options.guests, options.rounds(), versions, peers(report, options)?)?;
+    let results = run::measure(&options.guests, options.rounds(), versions, names, peers(report, options)?)?;
     report.add(results.tables(), results.figures());
     report.run = Some(results);
     Ok(())

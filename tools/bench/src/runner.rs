@@ -36,7 +36,8 @@ pub struct Entry {
 /// A guest set up in one engine: entered at its start as often as wanted, in the same memory. The guests initialise
 /// whatever they read, so every run computes the same; and pages touched for the first time are not part of what is timed.
 pub trait Runner {
-    /// Runs the guest once, to its end. The time is that of the run, without putting arguments in place.
+    /// Runs the guest once, to its end. The time is that for which the processor ran it ([`crate::clock`]), without
+    /// putting arguments in place.
     fn run(&mut self) -> anyhow::Result<Duration>;
 
     /// What the last run put out.

@@ -4,7 +4,7 @@
 //! threads is off: it would pin this thread, and with it everything else that is measured.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use polkavm::program::InstructionSetKind;
@@ -15,6 +15,7 @@ use polkavm::{
 use tvm_isa::layout::{ARGUMENTS_START, HALT_ADDRESS, MAX_ARGUMENT_BYTES, STACK_TOP, pages};
 use tvm_isa::{GuestAddr, StandardProgram, split_metadata};
 
+use crate::clock::CpuClock;
 use crate::guests::{Guest, PLENTY};
 use crate::runner::{Contender, Runner};
 
@@ -54,6 +55,7 @@ struct PolkavmRunner {
     instance: RawInstance,
     arguments: u64,
     metered: bool,
+    clock: CpuClock,
 }
 
 /// The crate's errors can hold other things than errors do elsewhere; only their text is needed.
@@ -153,7 +155,13 @@ impl Contender for Metered {
     fn set_up(&self, guest: &Guest) -> anyhow::Result<Box<dyn Runner>> {
         let module = self.engine.compile(&guest.blob, self.gas)?;
         let instance = instantiate(&module, &guest.args)?;
+        let clock = match (self.engine.sandbox, instance.pid()) {
+            (Sandbox::Process, Some(worker)) => CpuClock::of_process(worker)?,
+            (Sandbox::Process, None) => bail!("the sandbox has no process"),
+            (Sandbox::InProcess | Sandbox::Interpreter, _) => CpuClock::THIS_THREAD,
+        };
         Ok(Box::new(PolkavmRunner {
+            clock,
             instance,
             arguments: guest.args.len() as u64,
             metered: self.gas == Some(Costs::Full),
@@ -164,9 +172,9 @@ impl Contender for Metered {
 impl Runner for PolkavmRunner {
     fn run(&mut self) -> anyhow::Result<Duration> {
         start(&mut self.instance, self.arguments);
-        let begin = Instant::now();
+        let begin = self.clock.now()?;
         let stop = run(&mut self.instance)?;
-        let took = begin.elapsed();
+        let took = self.clock.since(begin)?;
         match stop {
             InterruptKind::Finished => Ok(took),
             other => bail!("expected a halt, found {other:?}"),

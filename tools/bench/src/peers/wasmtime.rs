@@ -1,12 +1,13 @@
 //! The `wasmtime` crate with Cranelift, given the guests as wasm32.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use wasmtime::{Config, Instance, Memory, Module, Store, TypedFunc};
 
 use super::sources::Sources;
+use crate::clock::CpuClock;
 use crate::guests::Guest;
 use crate::runner::{Contender, Runner};
 
@@ -84,9 +85,9 @@ pub fn refuel<T>(store: &mut Store<T>, fuel: bool) -> anyhow::Result<()> {
 impl Runner for WasmtimeRunner {
     fn run(&mut self) -> anyhow::Result<Duration> {
         refuel(&mut self.store, self.fuel)?;
-        let start = Instant::now();
+        let start = CpuClock::THIS_THREAD.now()?;
         self.output_len = self.run.call(&mut self.store, self.arguments).map_err(text)?;
-        Ok(start.elapsed())
+        CpuClock::THIS_THREAD.since(start)
     }
 
     fn output(&mut self) -> anyhow::Result<Vec<u8>> {

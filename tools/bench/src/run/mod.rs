@@ -1,5 +1,6 @@
 //! Running time of the guests, TVM's beside that of other engines.
 //!
+//! Times are the processor's for the thread or process that runs the guest, so that others on the machine do not count.
 //! Every engine first has to put out what is expected, and those that count the Gray Paper's gas must agree on it. Then
 //! they take turns, starting with another one in each round, and times are compared within a round: what else the
 //! machine does lasts longer than that, and falls on all of them alike.
@@ -66,9 +67,15 @@ fn own(versions: &[GpVersion]) -> anyhow::Result<Vec<Entry>> {
     Ok(all)
 }
 
-/// Measures every guest's benchmark case on TVM, for each version, and on `peers`. The first version is the one that the
-/// peers run.
-pub fn measure(folder: &Path, rounds: usize, versions: &[GpVersion], peers: Vec<Entry>) -> anyhow::Result<Results> {
+/// Measures the guests' benchmark cases on TVM, for each version, and on `peers`: all guests, or `only` some. The first
+/// version is the one that the peers run.
+pub fn measure(
+    folder: &Path,
+    rounds: usize,
+    versions: &[GpVersion],
+    only: &[String],
+    peers: Vec<Entry>,
+) -> anyhow::Result<Results> {
     let own = own(versions)?;
     let own_count = own.len();
     let entries: Vec<Entry> = own.into_iter().chain(peers).collect();
@@ -83,12 +90,15 @@ pub fn measure(folder: &Path, rounds: usize, versions: &[GpVersion], peers: Vec<
         builds.insert(version, guests::read(folder, version, "bench")?);
     }
     let mut rows = Vec::new();
-    for name in builds[&versions[0]].iter().map(|guest| &guest.name) {
-        if !NOT_TIMED.contains(&name.as_str()) {
-            eprintln!("running {name}");
-            rows.push(measure_guest(name, &builds, &entries, rounds)?);
-        }
+    let wanted = |name: &str| match only {
+        [] => !NOT_TIMED.contains(&name),
+        names => names.iter().any(|it| it == name),
+    };
+    for name in builds[&versions[0]].iter().map(|guest| &guest.name).filter(|name| wanted(name)) {
+        eprintln!("running {name}");
+        rows.push(measure_guest(name, &builds, &entries, rounds)?);
     }
+    ensure!(!rows.is_empty(), "no guest is called {}", only.join(", "));
     Ok(Results { engines, guests: rows })
 }
 

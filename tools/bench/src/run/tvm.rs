@@ -1,12 +1,13 @@
 //! TVM's ways of running a guest.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::bail;
 use tvm_abi::Tier;
 use tvm_isa::{Gas, GpVersion};
 use tvm_runtime::{Backend, Engine, EngineConfig, GuestExit, GuestState, Instance, StopAtHostCalls};
 
+use crate::clock::CpuClock;
 use crate::guests::{self, Guest, PLENTY};
 use crate::runner::{Contender, Runner};
 
@@ -63,9 +64,9 @@ impl Contender for Tvm {
 impl Runner for TvmRunner {
     fn run(&mut self) -> anyhow::Result<Duration> {
         self.instance.state_mut().clone_from(&self.start);
-        let start = Instant::now();
+        let start = CpuClock::THIS_THREAD.now()?;
         let exit = self.instance.run(&mut StopAtHostCalls)?;
-        let took = start.elapsed();
+        let took = CpuClock::THIS_THREAD.since(start)?;
         if exit != GuestExit::Halt {
             bail!("{}: expected a halt, found {exit:?} at pc {}", self.name, self.instance.state().pc);
         }
