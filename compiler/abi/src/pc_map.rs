@@ -30,6 +30,8 @@ const HEADER: usize = 16;
 const RECORD: usize = 16;
 /// Bytes in a cold site's record.
 const COLD_RECORD: usize = 8;
+/// Bytes in the stream that most sites take.
+const SHORT_SITE: usize = 3;
 /// Bytes of machine code of a cold site: one `call rel32`.
 pub const COLD_SITE_BYTES: u32 = 5;
 
@@ -56,37 +58,61 @@ pub struct Site {
     pub give_back: Gas,
 }
 
-/// Collects regions and sites, in the order of the code.
+/// Collects regions and sites, in the order of the code, each in its final form at once.
 #[derive(Default, Debug)]
 pub struct PcMapBuilder {
-    regions: Vec<(Region, u32)>,
+    records: Vec<u8>,
     stream: Vec<u8>,
     last: (TextOffset, Pc),
-    cold: Vec<(Pc, Gas)>,
+    cold: Vec<u8>,
     cold_start: TextOffset,
 }
 
 impl PcMapBuilder {
+    /// An empty map with room for about so many regions and sites.
+    #[must_use]
+    pub fn with_capacity(regions: usize, sites: usize) -> Self {
+        Self {
+            records: Vec::with_capacity(regions * RECORD),
+            // Hardly a region has no charge, whose failure is a cold site.
+            cold: Vec::with_capacity(regions * COLD_RECORD),
+            stream: Vec::with_capacity(sites * SHORT_SITE),
+            ..Self::default()
+        }
+    }
+
     /// Begins a region. Offsets and program counters must not fall from call to call.
+    #[inline]
     pub fn region(&mut self, region: Region) {
         debug_assert!(self.last.0 <= region.text && self.last.1 <= region.pc, "regions in code order");
-        self.last = (region.text, region.pc);
-        self.regions.push((region, self.stream.len() as u32));
+        let Region { text, pc, charge } = region;
+        self.last = (text, pc);
+        self.records.extend_from_slice(&bytes_of::<4, RECORD>([
+            text.0,
+            pc.0,
+            gas_word(charge),
+            self.stream.len() as u32,
+        ]));
     }
 
     /// Adds a site to the region begun last.
+    #[inline]
     pub fn site(&mut self, site: Site) {
-        debug_assert!(!self.regions.is_empty(), "a site belongs to a region");
+        debug_assert!(!self.records.is_empty(), "a site belongs to a region");
         debug_assert!(self.last.0 <= site.text && self.last.1 <= site.pc, "sites in code order");
-        encode(u64::from(site.text.0 - self.last.0.0), &mut self.stream);
-        encode(u64::from(site.pc.0 - self.last.1.0), &mut self.stream);
-        encode(site.give_back.0, &mut self.stream);
+        let (text, pc, give_back) = (site.text.0 - self.last.0.0, site.pc.0 - self.last.1.0, site.give_back.0);
         self.last = (site.text, site.pc);
+        if u64::from(text | pc) | give_back < 0x80 {
+            self.stream.extend_from_slice(&[text as u8, pc as u8, give_back as u8]);
+        } else {
+            [text.into(), pc.into(), give_back].into_iter().for_each(|value| encode(value, &mut self.stream));
+        }
     }
 
     /// Adds the next cold site. The calls must be emitted in this order at the place given to [`Self::cold_start`].
+    #[inline]
     pub fn cold_site(&mut self, pc: Pc, give_back: Gas) {
-        self.cold.push((pc, give_back));
+        self.cold.extend_from_slice(&bytes_of::<2, COLD_RECORD>([pc.0, gas_word(give_back)]));
     }
 
     /// Where the first cold site's call begins.
@@ -94,34 +120,40 @@ impl PcMapBuilder {
         self.cold_start = text;
     }
 
-    /// The regions added so far.
-    pub fn regions(&self) -> impl ExactSizeIterator<Item = Region> + '_ {
-        self.regions.iter().map(|(region, _)| *region)
+    /// Appends the section's bytes to `out`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let Self { records, stream, last: _, cold, cold_start } = self;
+        let (regions, cold_sites) = (records.len() / RECORD, cold.len() / COLD_RECORD);
+        out.reserve(HEADER + records.len() + cold.len() + stream.len());
+        let header = [regions as u32, stream.len() as u32, cold_sites as u32, cold_start.0];
+        out.extend_from_slice(&bytes_of::<4, HEADER>(header));
+        for part in [records, cold, stream] {
+            out.extend_from_slice(part);
+        }
     }
 
     /// The section's bytes.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
-        let Self { regions, stream, last: _, cold, cold_start } = self;
-        let mut out = Vec::with_capacity(HEADER + regions.len() * RECORD + cold.len() * COLD_RECORD + stream.len());
-        for number in [regions.len() as u32, stream.len() as u32, cold.len() as u32, cold_start.0] {
-            out.extend(number.to_le_bytes());
-        }
-        for (Region { text, pc, charge }, start) in regions {
-            for number in [text.0, pc.0, gas_word(charge), start] {
-                out.extend(number.to_le_bytes());
-            }
-        }
-        for (pc, give_back) in cold {
-            out.extend(pc.0.to_le_bytes());
-            out.extend(gas_word(give_back).to_le_bytes());
-        }
-        out.extend(stream);
+        let mut out = Vec::new();
+        self.write(&mut out);
         out
     }
 }
 
+/// The little-endian bytes of some words.
+#[inline]
+fn bytes_of<const WORDS: usize, const N: usize>(words: [u32; WORDS]) -> [u8; N] {
+    const { assert!(N == 4 * WORDS) };
+    let mut bytes = [0; N];
+    for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+    bytes
+}
+
 /// Gas within one region, which is far below 2^32 because programs are shorter than that.
+#[inline]
 fn gas_word(gas: Gas) -> u32 {
     u32::try_from(gas.0).expect("the compiler limits regions to less gas than that")
 }
