@@ -1,15 +1,19 @@
 //! Writes the ELF object; [`tvm_abi::sections`] says what is in it.
+//!
+//! The text is in its place in the file already when this begins. All other sections are appended to it, each written
+//! once, then the writer of `object` adds the headers.
+
+mod symbols;
 
 use object::elf;
+use object::write::WritableBuffer;
 use object::write::elf::{FileHeader, Rel, SectionHeader, SectionIndex, Writer};
 use tvm_abi::sections::{self, PAGE};
 use tvm_abi::{NOTE_NAME, NOTE_TYPE, Note, Stub};
 
 use crate::error::CompileError;
 use crate::translate::Translation;
-
-/// Bytes of a symbol table entry.
-const SYMBOL_BYTES: u64 = 24;
+use symbols::Blocks;
 
 /// Everything that goes into an object.
 pub struct Parts<'a> {
@@ -25,7 +29,7 @@ pub struct Parts<'a> {
     pub rw: &'a [u8],
 }
 
-/// A section to be written.
+/// A section that is in its place in the file.
 struct Section {
     name: &'static str,
     kind: elf::SectionType,
@@ -34,62 +38,112 @@ struct Section {
     entry_size: u64,
     link: u32,
     info: u32,
-    bytes: Vec<u8>,
+    offset: u64,
+    len: u64,
 }
 
 /// Index of the text in the section header table: the third, after the null section, the note and the stubs.
 const TEXT_INDEX: u16 = 3;
 
-impl Section {
-    fn new(name: &'static str, kind: elf::SectionType, flags: elf::SectionFlags, align: u64, bytes: Vec<u8>) -> Self {
-        Self { name, kind, flags, align, entry_size: 0, link: 0, info: 0, bytes }
+/// Puts the object together.
+pub fn write(parts: Parts<'_>) -> Result<Vec<u8>, CompileError> {
+    let Parts { note, translation: Translation { mut file, pc_map, jump_table, targets, blocks }, program, ro, rw } =
+        parts;
+    let note = note_section(&note);
+    let text_len = file.len() as u64 - sections::TEXT_FILE_OFFSET;
+    let data = elf::SHF_ALLOC;
+    let in_place = |name, kind, flags, align, offset, len| Section {
+        name,
+        kind,
+        flags,
+        align,
+        entry_size: 0,
+        link: 0,
+        info: 0,
+        offset,
+        len,
+    };
+    let text_flags = data | elf::SHF_EXECINSTR;
+    let stubs = (sections::STUBS_FILE_OFFSET, Stub::ALL.len() as u64 * 8);
+    let mut sections = vec![
+        in_place(sections::NOTE, elf::SHT_NOTE, data, 4, 0, note.len() as u64),
+        in_place(sections::STUBS, elf::SHT_PROGBITS, data | elf::SHF_WRITE, 8, stubs.0, stubs.1),
+        in_place(sections::TEXT, elf::SHT_PROGBITS, text_flags, PAGE, sections::TEXT_FILE_OFFSET, text_len),
+    ];
+    let mut append = |name, kind, flags, align, write: &mut dyn FnMut(&mut Vec<u8>)| {
+        file.resize(file.len().next_multiple_of(align as usize), 0);
+        let offset = file.len();
+        write(&mut file);
+        sections.push(in_place(name, kind, flags, align, offset as u64, (file.len() - offset) as u64));
+    };
+    let bits = elf::SHT_PROGBITS;
+    append(sections::JUMP_TABLE, bits, data, PAGE, &mut |file| {
+        file.extend(jump_table.iter().flat_map(|slot| slot.to_le_bytes()));
+        fill_page(file, sections::NO_TARGET as u8);
+    });
+    append(sections::PC_MAP, bits, data, 8, &mut |file| pc_map.write(file));
+    append(sections::PROGRAM, bits, data, 8, &mut |file| file.extend_from_slice(program));
+    for (name, flags, image) in [(sections::RO_IMAGE, data, ro), (sections::RW_IMAGE, data | elf::SHF_WRITE, rw)] {
+        append(name, bits, flags, PAGE, &mut |file| {
+            file.extend_from_slice(image);
+            fill_page(file, 0);
+        });
+    }
+    let symbols = Blocks { places: &blocks, text_end: text_len as u32, text_section: TEXT_INDEX };
+    let no_flags = elf::SectionFlags(0);
+    append(".symtab", elf::SHT_SYMTAB, no_flags, 8, &mut |file| symbols.write_entries(targets.iter(), file));
+    append(".strtab", elf::SHT_STRTAB, no_flags, 1, &mut |file| symbols.write_names(targets.iter(), file));
+    let symtab_index = sections.len() as u32 - 1;
+    let symtab = &mut sections[symtab_index as usize - 1];
+    symtab.entry_size = symbols::ENTRY_BYTES as u64;
+    symtab.link = symtab_index + 1;
+    symtab.info = symbols.first_global();
+    write_headers(file, &note, &sections, symtab_index)
+}
+
+/// A file whose sections are in their places. Writing overwrites it; where the writer pads, what is there stays.
+struct InPlace {
+    file: Vec<u8>,
+    at: usize,
+}
+
+impl WritableBuffer for InPlace {
+    fn reserve(&mut self, size: u64) -> Result<(), ()> {
+        self.file.reserve_exact((size as usize).saturating_sub(self.file.len()));
+        Ok(())
+    }
+
+    fn write_bytes(&mut self, bytes: &[u8]) {
+        self.write_zeros(bytes.len() as u64);
+        self.file[self.at - bytes.len()..self.at].copy_from_slice(bytes);
+    }
+
+    fn write_zeros(&mut self, additional: u64) {
+        self.at += additional as usize;
+        if self.file.len() < self.at {
+            self.file.resize(self.at, 0);
+        }
     }
 }
 
-/// Puts the object together.
-pub fn write(parts: Parts<'_>) -> Result<Vec<u8>, CompileError> {
-    let Parts { note, translation: Translation { text, pc_map, jump_table, blocks }, program, ro, rw } = parts;
-    let text_len = text.len() as u64;
-    let stub_slots = vec![0; Stub::ALL.len() * 8];
-    let Symbols { table, names, first_global } = symbols(&blocks, text_len);
-    let data = elf::SHF_ALLOC;
-    let mut sections = vec![
-        Section::new(sections::NOTE, elf::SHT_NOTE, data, 4, note_section(&note)),
-        Section::new(sections::STUBS, elf::SHT_PROGBITS, data | elf::SHF_WRITE, 8, stub_slots),
-        Section::new(sections::TEXT, elf::SHT_PROGBITS, data | elf::SHF_EXECINSTR, PAGE, text),
-        Section::new(sections::JUMP_TABLE, elf::SHT_PROGBITS, data, PAGE, jump_table_section(&jump_table)),
-        Section::new(sections::PC_MAP, elf::SHT_PROGBITS, data, 8, pc_map),
-        Section::new(sections::PROGRAM, elf::SHT_PROGBITS, data, 8, program.to_vec()),
-        Section::new(sections::RO_IMAGE, elf::SHT_PROGBITS, data, PAGE, padded(ro, 0)),
-        Section::new(sections::RW_IMAGE, elf::SHT_PROGBITS, data | elf::SHF_WRITE, PAGE, padded(rw, 0)),
-    ];
-    let symtab_index = sections.len() as u32 + 1;
-    sections.push(Section {
-        entry_size: SYMBOL_BYTES,
-        link: symtab_index + 1,
-        info: first_global,
-        ..Section::new(".symtab", elf::SHT_SYMTAB, elf::SectionFlags(0), 8, table)
-    });
-    sections.push(Section::new(".strtab", elf::SHT_STRTAB, elf::SectionFlags(0), 1, names));
-    write_file(&sections, symtab_index, first_global)
-}
-
-fn write_file(sections: &[Section], symtab_index: u32, first_global: u32) -> Result<Vec<u8>, CompileError> {
+/// Writes what is not yet in the file: file header and note before the text, relocations and section headers behind all
+/// sections.
+fn write_headers(file: Vec<u8>, note: &[u8], sections: &[Section], symtab_index: u32) -> Result<Vec<u8>, CompileError> {
     let failed = |error: object::write::Error| CompileError::Object(error.to_string());
-    let mut out = Vec::new();
+    let mut out = InPlace { file, at: 0 };
     let mut writer = Writer::new(object::Endianness::Little, true, &mut out);
 
     writer.reserve_file_header();
-    let mut placed = Vec::with_capacity(sections.len());
+    let mut names = Vec::with_capacity(sections.len());
+    let mut note_offset = 0;
     for section in sections {
-        match section.name {
-            sections::STUBS => writer.reserve_until(sections::STUBS_FILE_OFFSET),
-            sections::TEXT => writer.reserve_until(sections::TEXT_FILE_OFFSET),
-            _ => {}
-        }
-        let name = writer.add_section_name(section.name.as_bytes());
+        names.push(writer.add_section_name(section.name.as_bytes()));
         writer.reserve_section_index();
-        placed.push((name, writer.reserve(section.bytes.len() as u64, section.align)));
+        if section.name == sections::NOTE {
+            note_offset = writer.reserve(section.len, section.align);
+        } else {
+            writer.reserve_until(section.offset + section.len);
+        }
     }
     let relocations = Stub::ALL.len();
     let relocations_name = writer.add_section_name(b".rela.data.rel.stubs");
@@ -109,17 +163,18 @@ fn write_file(sections: &[Section], symtab_index: u32, first_global: u32) -> Res
             e_flags: elf::FileFlags(0),
         })
         .map_err(failed)?;
-    for (section, (_, offset)) in sections.iter().zip(&placed) {
-        writer.pad_until(*offset);
-        writer.write(&section.bytes);
-    }
+    writer.pad_until(note_offset);
+    writer.write(note);
+    let symtab = &sections[symtab_index as usize - 1];
+    let end = sections.last().map_or(0, |section| section.offset + section.len);
+    writer.pad_until(end);
     writer.write_align_relocation();
     for stub in Stub::ALL {
         writer.write_relocation(
             true,
             &Rel {
                 r_offset: stub.slot_offset() as u64,
-                r_sym: first_global + stub as u32,
+                r_sym: symtab.info + stub as u32,
                 r_type: elf::R_X86_64_64,
                 r_addend: 0,
             },
@@ -128,14 +183,14 @@ fn write_file(sections: &[Section], symtab_index: u32, first_global: u32) -> Res
     writer.write_shstrtab();
 
     writer.write_null_section_header();
-    for (section, (name, offset)) in sections.iter().zip(&placed) {
+    for (section, name) in sections.iter().zip(&names) {
         writer.write_section_header(&SectionHeader {
             sh_name: writer.section_name_offset(Some(*name)),
             sh_type: section.kind,
             sh_flags: section.flags,
             sh_addr: 0,
-            sh_offset: *offset,
-            sh_size: section.bytes.len() as u64,
+            sh_offset: if section.name == sections::NOTE { note_offset } else { section.offset },
+            sh_size: section.len,
             sh_link: section.link,
             sh_info: section.info,
             sh_addralign: section.align,
@@ -151,7 +206,7 @@ fn write_file(sections: &[Section], symtab_index: u32, first_global: u32) -> Res
         true,
     );
     writer.write_shstrtab_section_header();
-    Ok(out)
+    Ok(out.file)
 }
 
 /// An ELF note with TVM's descriptor.
@@ -169,46 +224,7 @@ fn note_section(note: &Note) -> Vec<u8> {
     out
 }
 
-fn jump_table_section(slots: &[u32]) -> Vec<u8> {
-    padded(&slots.iter().flat_map(|slot| slot.to_le_bytes()).collect::<Vec<u8>>(), sections::NO_TARGET as u8)
-}
-
-/// `bytes`, filled up to whole pages.
-fn padded(bytes: &[u8], fill: u8) -> Vec<u8> {
-    let mut out = bytes.to_vec();
-    out.resize(bytes.len().next_multiple_of(PAGE as usize), fill);
-    out
-}
-
-struct Symbols {
-    table: Vec<u8>,
-    names: Vec<u8>,
-    first_global: u32,
-}
-
-/// A local symbol `pc_N` for each block, then the undefined stubs.
-fn symbols(blocks: &[(tvm_isa::Pc, tvm_abi::TextOffset)], text_len: u64) -> Symbols {
-    let mut table = vec![0; SYMBOL_BYTES as usize];
-    table.reserve(blocks.len() * SYMBOL_BYTES as usize);
-    let mut names = vec![0];
-    let mut add = |name: std::fmt::Arguments<'_>, info: u8, section: u16, value: u64, size: u64| {
-        table.extend((names.len() as u32).to_le_bytes());
-        table.extend([info, 0]);
-        table.extend(section.to_le_bytes());
-        table.extend(value.to_le_bytes());
-        table.extend(size.to_le_bytes());
-        std::io::Write::write_fmt(&mut names, name).expect("writing to a vector does not fail");
-        names.push(0);
-    };
-    let function = elf::SymbolInfo::new(elf::STB_LOCAL, elf::STT_FUNC);
-    let undefined = elf::SymbolInfo::new(elf::STB_GLOBAL, elf::STT_NOTYPE);
-    let ends = blocks.iter().skip(1).map(|(_, text)| u64::from(text.0)).chain([text_len]);
-    for ((pc, text), end) in blocks.iter().zip(ends) {
-        let start = u64::from(text.0);
-        add(format_args!("pc_{pc}"), function.0, TEXT_INDEX, start, end - start);
-    }
-    for stub in Stub::ALL {
-        add(format_args!("{}", stub.symbol()), undefined.0, 0, 0, 0);
-    }
-    Symbols { table, names, first_global: 1 + blocks.len() as u32 }
+/// Fills the file up to whole pages.
+fn fill_page(file: &mut Vec<u8>, fill: u8) {
+    file.resize(file.len().next_multiple_of(PAGE as usize), fill);
 }

@@ -1,6 +1,6 @@
 //! Basic block starts, numbered in program order.
 
-use tvm_isa::{BlockStarts, Program, Rules};
+use tvm_isa::{BlockStarts, Pc, Program, Rules};
 
 /// The block starts of a program (GP: ϖ) with their numbers.
 pub struct BlockTargets {
@@ -26,6 +26,11 @@ impl BlockTargets {
     /// Number of blocks.
     pub fn count(&self) -> u32 {
         self.count
+    }
+
+    /// Where the blocks start, in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = Pc> + '_ {
+        self.starts.iter()
     }
 
     /// The number of the block that starts at `target`, if one does.

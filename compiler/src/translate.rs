@@ -4,13 +4,12 @@
 //! at a host call (which must see the exact gas) and at [`MAX_REGION_INSTRUCTIONS`]. Regions are the places where
 //! compiled code can be entered.
 
-use dynasmrt::{DynamicLabel, DynasmLabelApi};
 use tvm_abi::{CpuFeatures, PcMapBuilder, Region, Site, Stub, TextOffset, context, sections};
 use tvm_isa::gas::{self, BlockCost};
 use tvm_isa::{BranchRule, Format, Gas, GasModel, Instruction, Op, Pc, Program, Rules, Validation};
 
-use crate::asm::{Assembler, emit, host};
-use crate::control::{self, ColdSite, DynamicJump, Thunks};
+use crate::asm::{Assembler, Target, host};
+use crate::control::{self, DynamicJump};
 use crate::error::CompileError;
 use crate::lower::{self, Condition, Lowering, Operand};
 use crate::targets::BlockTargets;
@@ -23,14 +22,16 @@ pub const MAX_TEXT_BYTES: usize = 1 << 30;
 
 /// A translated program.
 pub struct Translation {
-    /// Machine code.
-    pub text: Vec<u8>,
-    /// Contents of the pc map section.
-    pub pc_map: Vec<u8>,
+    /// The object up to the end of the machine code; zeros where the headers go.
+    pub file: Vec<u8>,
+    /// The pc map.
+    pub pc_map: PcMapBuilder,
     /// Text offsets of the dynamic jump table, entry 0 included.
     pub jump_table: Vec<u32>,
-    /// Program counter and text offset of every block.
-    pub blocks: Vec<(Pc, TextOffset)>,
+    /// Where the basic blocks start in the program.
+    pub targets: BlockTargets,
+    /// Where each of them starts in the text.
+    pub blocks: Vec<u32>,
 }
 
 /// Translates a whole program.
@@ -54,12 +55,10 @@ struct Translator<'p> {
     program: &'p Program<'p>,
     rules: &'p Rules,
     asm: Assembler,
-    thunks: Thunks,
     targets: BlockTargets,
-    labels: Vec<DynamicLabel>,
-    blocks: Vec<(Pc, TextOffset)>,
     map: PcMapBuilder,
-    cold: Vec<ColdSite>,
+    /// What the cold sites call.
+    cold: Vec<Stub>,
     jump_slots: u32,
     gas: BlockCost<'p>,
     /// The instructions of the region being emitted.
@@ -68,20 +67,16 @@ struct Translator<'p> {
 
 impl<'p> Translator<'p> {
     fn new(program: &'p Program<'p>, rules: &'p Rules, cpu: CpuFeatures) -> Self {
-        let mut asm = Assembler::new(cpu, program.code().len() * 4);
-        let thunks = Thunks::emit(&mut asm);
         let targets = BlockTargets::scan(program, rules);
-        let labels = (0..targets.count()).map(|_| asm.new_label()).collect();
+        let mut asm = Assembler::new(cpu, expected_object_bytes(program, &targets), targets.count());
+        control::thunks(&mut asm);
         Self {
             program,
             rules,
             asm,
-            thunks,
-            blocks: Vec::with_capacity(targets.count() as usize),
+            cold: Vec::with_capacity(targets.count() as usize),
+            map: PcMapBuilder::with_capacity(targets.count() as usize, program.code().len() / 8),
             targets,
-            labels,
-            map: PcMapBuilder::default(),
-            cold: Vec::new(),
             jump_slots: jump_table_slots(program),
             gas: BlockCost::new(program, rules),
             region: Vec::with_capacity(MAX_REGION_INSTRUCTIONS),
@@ -141,8 +136,7 @@ impl<'p> Translator<'p> {
         let block = self.targets.index(pc.0.into());
         let text = self.asm.here();
         if let Some(block) = block {
-            self.asm.bind(self.labels[block as usize]);
-            self.blocks.push((pc, text));
+            self.asm.bind(block);
         }
         self.map.region(Region { text, pc, charge });
         if charge > Gas(0) {
@@ -172,7 +166,7 @@ impl<'p> Translator<'p> {
             Op::Fallthrough if self.may_fall_through(instruction) => {}
             Op::Fallthrough | Op::Trap | Op::Sbrk => self.interpret(pc, give_back),
             Op::Ecalli => {
-                control::host_call(&mut self.asm, &self.thunks, pc, x);
+                control::host_call(&mut self.asm, pc, x);
                 // The counter is exact here: the region ends with this instruction, which the charge includes.
                 self.call_site(pc, Gas(0));
             }
@@ -205,23 +199,9 @@ impl<'p> Translator<'p> {
     fn jump(&mut self, instruction: &Instruction, target: u64, give_back: Gas) {
         match self.targets.index(target) {
             Some(_) if target == u64::from(instruction.next_pc().0) => {}
-            Some(block) => {
-                let label = self.labels[block as usize];
-                if self.is_near(block) {
-                    emit!(self.asm; jmp BYTE =>label);
-                } else {
-                    emit!(self.asm; jmp =>label);
-                }
-            }
+            Some(block) => self.asm.jump(Target::Block(block)),
             None => self.interpret(instruction.pc, give_back),
         }
-    }
-
-    /// Whether a short jump, emitted here after a comparison, reaches the block. Only blocks before this place can tell.
-    fn is_near(&self, block: u32) -> bool {
-        /// Reach of a one-byte displacement, less the longest comparison and the jump itself.
-        const REACH: u32 = 128 - 7 - 2;
-        self.blocks.get(block as usize).is_some_and(|(_, start)| self.asm.here().0 - start.0 <= REACH)
     }
 
     fn branch(&mut self, instruction: &Instruction, give_back: Gas) {
@@ -230,17 +210,13 @@ impl<'p> Translator<'p> {
         if !self.may_fall_through(instruction) {
             return self.interpret(instruction.pc, give_back);
         }
-        let (label, near) = match (self.targets.index(target), self.rules.branch) {
-            (Some(block), _) => (self.labels[block as usize], self.is_near(block)),
-            (None, BranchRule::WhenTaken) => (self.cold_site(Stub::Interpret, instruction.pc, give_back), false),
+        let target = match (self.targets.index(target), self.rules.branch) {
+            (Some(block), _) => Target::Block(block),
+            (None, BranchRule::WhenTaken) => self.cold_site(Stub::Interpret, instruction.pc, give_back),
             (None, BranchRule::Always) => return self.interpret(instruction.pc, give_back),
         };
         lower::compare(&mut self.asm, host(instruction.a), right);
-        if near {
-            condition.jump_short(&mut self.asm, label);
-        } else {
-            condition.jump(&mut self.asm, label);
-        }
+        self.asm.jump_if(condition, target);
     }
 
     fn dynamic_jump(
@@ -260,7 +236,7 @@ impl<'p> Translator<'p> {
 
     /// Leaves the instruction at `pc` to the interpreter.
     fn interpret(&mut self, pc: Pc, give_back: Gas) {
-        self.thunks.call(&mut self.asm, Stub::Interpret);
+        control::call(&mut self.asm, Stub::Interpret);
         self.call_site(pc, give_back);
     }
 
@@ -270,36 +246,44 @@ impl<'p> Translator<'p> {
         self.map.site(Site { text, pc, give_back });
     }
 
-    fn cold_site(&mut self, stub: Stub, pc: Pc, give_back: Gas) -> DynamicLabel {
-        let label = self.asm.new_label();
-        self.cold.push(ColdSite { label, stub, pc, give_back });
-        label
+    fn cold_site(&mut self, stub: Stub, pc: Pc, give_back: Gas) -> Target {
+        let site = Target::Cold(self.cold.len() as u32);
+        self.cold.push(stub);
+        self.map.cold_site(pc, give_back);
+        site
     }
 
     fn finish(mut self) -> Result<Translation, CompileError> {
-        self.map.cold_start(self.asm.here());
-        for site in &self.cold {
-            site.emit(&mut self.asm, &self.thunks);
-            self.map.cold_site(site.pc, site.give_back);
+        let cold_start = self.asm.here();
+        self.map.cold_start(cold_start);
+        for &stub in &self.cold {
+            control::call(&mut self.asm, stub);
         }
         if self.asm.here().0 as usize > MAX_TEXT_BYTES {
             return Err(CompileError::TextTooLarge);
         }
-        let jump_table = self.jump_table();
-        let Self { asm, map, blocks, .. } = self;
-        let text = asm.finalize().map_err(|error| CompileError::Assembler(error.to_string()))?;
-        Ok(Translation { text, pc_map: map.finish(), jump_table, blocks })
+        let Self { asm, map, targets, program, jump_slots, .. } = self;
+        let (file, blocks) = asm.resolve(cold_start);
+        let jump_table = jump_table(program, jump_slots, &targets, &blocks);
+        Ok(Translation { file, pc_map: map, jump_table, targets, blocks })
     }
+}
 
-    fn jump_table(&self) -> Vec<u32> {
-        let table = self.program.jump_table();
-        let offset_of = |entry: u64| {
-            let target = table.get(entry).expect("below the table's length");
-            self.targets.index(target).map_or(sections::NO_TARGET, |block| self.blocks[block as usize].1.0)
-        };
-        let entries = u64::from(self.jump_slots) - 1;
-        std::iter::once(sections::NO_TARGET).chain((0..entries).map(offset_of)).collect()
-    }
+/// About how long the object becomes. A guess that is too low costs a copy, one that is too high costs nothing.
+fn expected_object_bytes(program: &Program<'_>, targets: &BlockTargets) -> usize {
+    const PER_CODE_BYTE: usize = 8;
+    const PER_BLOCK: usize = 80;
+    program.blob().len() + program.code().len() * PER_CODE_BYTE + targets.count() as usize * PER_BLOCK
+}
+
+fn jump_table(program: &Program<'_>, slots: u32, targets: &BlockTargets, blocks: &[u32]) -> Vec<u32> {
+    let table = program.jump_table();
+    let offset_of = |entry: u64| {
+        let target = table.get(entry).expect("below the table's length");
+        targets.index(target).map_or(sections::NO_TARGET, |block| blocks[block as usize])
+    };
+    let entries = u64::from(slots) - 1;
+    std::iter::once(sections::NO_TARGET).chain((0..entries).map(offset_of)).collect()
 }
 
 /// Entries in the jump table section: those of the program's table that fit, and the unused entry 0. Tables whose

@@ -3,7 +3,7 @@
 use dynasmrt::DynasmApi;
 use tvm_abi::CpuFeatures;
 
-use crate::asm::{Assembler, RAX, RDX, Width, emit};
+use crate::asm::{Assembler, Extend, RAX, RDX, Width, emit};
 
 /// d ← number of ones in a
 pub fn count_set(asm: &mut Assembler, width: Width, d: u8, a: u8) {
@@ -74,17 +74,17 @@ pub fn trailing_zeros(asm: &mut Assembler, width: Width, d: u8, a: u8) {
 
 /// d ← low 8 bits of a, sign-extended
 pub fn sign_extend_8(asm: &mut Assembler, d: u8, a: u8) {
-    emit!(asm; movsx Rq(d), Rb(a));
+    asm.extend(Extend::Sign8, d, a);
 }
 
 /// d ← low 16 bits of a, sign-extended
 pub fn sign_extend_16(asm: &mut Assembler, d: u8, a: u8) {
-    emit!(asm; movsx Rq(d), Rw(a));
+    asm.extend(Extend::Sign16, d, a);
 }
 
 /// d ← low 16 bits of a
 pub fn zero_extend_16(asm: &mut Assembler, d: u8, a: u8) {
-    emit!(asm; movzx Rd(d), Rw(a));
+    asm.extend(Extend::Zero16, d, a);
 }
 
 /// d ← bytes of a in reverse order

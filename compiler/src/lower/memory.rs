@@ -3,7 +3,6 @@
 //! Each is one machine instruction on guest memory, `gs:[r32 + disp]`: the processor computes the address modulo 2^32
 //! as the Gray Paper does, and faults where a page does not allow the access, with nothing changed.
 
-use dynasmrt::DynasmApi;
 use tvm_abi::TextOffset;
 use tvm_isa::{Instruction, Op};
 
@@ -102,45 +101,42 @@ pub fn lower(asm: &mut Assembler, access: Access, instruction: &Instruction) -> 
         Address::Absolute => (None, instruction.x as i32),
     };
     let site = asm.here();
-    let a = host(instruction.a);
-    match transfer {
-        Transfer::Load => match size {
-            Size::U8 => asm.guest_operand(GuestForm::Plain, &[0x0f, 0xb6], a, base, disp),
-            Size::U16 => asm.guest_operand(GuestForm::Plain, &[0x0f, 0xb7], a, base, disp),
-            Size::U32 => asm.guest_operand(GuestForm::Plain, &[0x8b], a, base, disp),
-            Size::U64 => asm.guest_operand(GuestForm::Wide, &[0x8b], a, base, disp),
-        },
-        Transfer::LoadSigned => match size {
-            Size::U8 => asm.guest_operand(GuestForm::Wide, &[0x0f, 0xbe], a, base, disp),
-            Size::U16 => asm.guest_operand(GuestForm::Wide, &[0x0f, 0xbf], a, base, disp),
-            Size::U32 | Size::U64 => asm.guest_operand(GuestForm::Wide, &[0x63], a, base, disp),
-        },
-        Transfer::Store => match size {
-            Size::U8 => asm.guest_operand(GuestForm::ByteReg, &[0x88], a, base, disp),
-            Size::U16 => asm.guest_operand(GuestForm::Word, &[0x89], a, base, disp),
-            Size::U32 => asm.guest_operand(GuestForm::Plain, &[0x89], a, base, disp),
-            Size::U64 => asm.guest_operand(GuestForm::Wide, &[0x89], a, base, disp),
-        },
-        Transfer::StoreImm => store_imm(asm, size, instruction.y as i32, base, disp),
-    }
+    let (reg, imm) = match transfer {
+        Transfer::StoreImm => (0, (instruction.y as u32, size.immediate_len())),
+        _ => (host(instruction.a), (0, 0)),
+    };
+    asm.guest_operand(form(transfer, size), reg, base, disp, imm);
     site
 }
 
-/// Stores the low bytes of `value`, sign-extended to `size`.
-fn store_imm(asm: &mut Assembler, size: Size, value: i32, base: Option<u8>, disp: i32) {
-    match size {
-        Size::U8 => {
-            asm.guest_operand(GuestForm::Plain, &[0xc6], 0, base, disp);
-            asm.ops.push(value as u8);
-        }
-        Size::U16 => {
-            asm.guest_operand(GuestForm::Word, &[0xc7], 0, base, disp);
-            asm.ops.extend((value as u16).to_le_bytes());
-        }
-        Size::U32 | Size::U64 => {
-            let form = if size == Size::U64 { GuestForm::Wide } else { GuestForm::Plain };
-            asm.guest_operand(form, &[0xc7], 0, base, disp);
-            asm.ops.extend(value.to_le_bytes());
+/// The machine instruction of a transfer.
+fn form(transfer: Transfer, size: Size) -> GuestForm {
+    match (transfer, size) {
+        (Transfer::Load, Size::U8) => GuestForm::plain_0f(0xb6),
+        (Transfer::Load, Size::U16) => GuestForm::plain_0f(0xb7),
+        (Transfer::Load, Size::U32) => GuestForm::plain(0x8b),
+        (Transfer::Load, Size::U64) => GuestForm::plain(0x8b).wide(),
+        (Transfer::LoadSigned, Size::U8) => GuestForm::plain_0f(0xbe).wide(),
+        (Transfer::LoadSigned, Size::U16) => GuestForm::plain_0f(0xbf).wide(),
+        (Transfer::LoadSigned, Size::U32 | Size::U64) => GuestForm::plain(0x63).wide(),
+        (Transfer::Store, Size::U8) => GuestForm::plain(0x88).byte_reg(),
+        (Transfer::Store, Size::U16) => GuestForm::plain(0x89).word(),
+        (Transfer::Store, Size::U32) => GuestForm::plain(0x89),
+        (Transfer::Store, Size::U64) => GuestForm::plain(0x89).wide(),
+        (Transfer::StoreImm, Size::U8) => GuestForm::plain(0xc6),
+        (Transfer::StoreImm, Size::U16) => GuestForm::plain(0xc7).word(),
+        (Transfer::StoreImm, Size::U32) => GuestForm::plain(0xc7),
+        (Transfer::StoreImm, Size::U64) => GuestForm::plain(0xc7).wide(),
+    }
+}
+
+impl Size {
+    /// Bytes of the immediate that a store of this size has in machine code; 64 bits are sign-extended from 32.
+    fn immediate_len(self) -> u32 {
+        match self {
+            Self::U8 => 1,
+            Self::U16 => 2,
+            Self::U32 | Self::U64 => 4,
         }
     }
 }

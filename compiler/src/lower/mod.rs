@@ -13,9 +13,8 @@ mod shift;
 
 use tvm_isa::{Instruction, Op};
 
-use crate::asm::{Assembler, Width, host};
+use crate::asm::{Assembler, Binary, Width, host};
 
-use alu::Binary;
 pub use compare::Operand;
 pub use compare::{Condition, compare};
 pub use memory::Access;
@@ -87,22 +86,22 @@ pub fn plain(asm: &mut Assembler, instruction: &Instruction) {
         Op::CmovIzImm => compare::move_imm_if(asm, true, a, b, imm),
         Op::CmovNzImm => compare::move_imm_if(asm, false, a, b, imm),
 
-        Op::ShloLImm32 => shift::by_imm(asm, Shift::Left, W32, a, b, imm),
-        Op::ShloRImm32 => shift::by_imm(asm, Shift::Right, W32, a, b, imm),
-        Op::SharRImm32 => shift::by_imm(asm, Shift::RightSigned, W32, a, b, imm),
-        Op::ShloLImm64 => shift::by_imm(asm, Shift::Left, W64, a, b, imm),
-        Op::ShloRImm64 => shift::by_imm(asm, Shift::Right, W64, a, b, imm),
-        Op::SharRImm64 => shift::by_imm(asm, Shift::RightSigned, W64, a, b, imm),
-        Op::RotR64Imm => shift::by_imm(asm, Shift::RotateRight, W64, a, b, imm),
-        Op::RotR32Imm => shift::by_imm(asm, Shift::RotateRight, W32, a, b, imm),
-        Op::ShloLImmAlt32 => shift::of_imm(asm, Shift::Left, W32, a, b, imm),
-        Op::ShloRImmAlt32 => shift::of_imm(asm, Shift::Right, W32, a, b, imm),
-        Op::SharRImmAlt32 => shift::of_imm(asm, Shift::RightSigned, W32, a, b, imm),
-        Op::ShloLImmAlt64 => shift::of_imm(asm, Shift::Left, W64, a, b, imm),
-        Op::ShloRImmAlt64 => shift::of_imm(asm, Shift::Right, W64, a, b, imm),
-        Op::SharRImmAlt64 => shift::of_imm(asm, Shift::RightSigned, W64, a, b, imm),
-        Op::RotR64ImmAlt => shift::of_imm(asm, Shift::RotateRight, W64, a, b, imm),
-        Op::RotR32ImmAlt => shift::of_imm(asm, Shift::RotateRight, W32, a, b, imm),
+        Op::ShloLImm32 => shift::by_imm(asm, Shift::Shl, W32, a, b, imm),
+        Op::ShloRImm32 => shift::by_imm(asm, Shift::Shr, W32, a, b, imm),
+        Op::SharRImm32 => shift::by_imm(asm, Shift::Sar, W32, a, b, imm),
+        Op::ShloLImm64 => shift::by_imm(asm, Shift::Shl, W64, a, b, imm),
+        Op::ShloRImm64 => shift::by_imm(asm, Shift::Shr, W64, a, b, imm),
+        Op::SharRImm64 => shift::by_imm(asm, Shift::Sar, W64, a, b, imm),
+        Op::RotR64Imm => shift::by_imm(asm, Shift::Ror, W64, a, b, imm),
+        Op::RotR32Imm => shift::by_imm(asm, Shift::Ror, W32, a, b, imm),
+        Op::ShloLImmAlt32 => shift::of_imm(asm, Shift::Shl, W32, a, b, imm),
+        Op::ShloRImmAlt32 => shift::of_imm(asm, Shift::Shr, W32, a, b, imm),
+        Op::SharRImmAlt32 => shift::of_imm(asm, Shift::Sar, W32, a, b, imm),
+        Op::ShloLImmAlt64 => shift::of_imm(asm, Shift::Shl, W64, a, b, imm),
+        Op::ShloRImmAlt64 => shift::of_imm(asm, Shift::Shr, W64, a, b, imm),
+        Op::SharRImmAlt64 => shift::of_imm(asm, Shift::Sar, W64, a, b, imm),
+        Op::RotR64ImmAlt => shift::of_imm(asm, Shift::Ror, W64, a, b, imm),
+        Op::RotR32ImmAlt => shift::of_imm(asm, Shift::Ror, W32, a, b, imm),
 
         Op::Add32 => alu::add(asm, W32, d, a, b),
         Op::Add64 => alu::add(asm, W64, d, a, b),
@@ -123,16 +122,16 @@ pub fn plain(asm: &mut Assembler, instruction: &Instruction) {
         Op::CmovIz => compare::move_if(asm, true, d, a, b),
         Op::CmovNz => compare::move_if(asm, false, d, a, b),
 
-        Op::ShloL32 => shift::by_reg(asm, Shift::Left, W32, d, a, b),
-        Op::ShloR32 => shift::by_reg(asm, Shift::Right, W32, d, a, b),
-        Op::SharR32 => shift::by_reg(asm, Shift::RightSigned, W32, d, a, b),
-        Op::ShloL64 => shift::by_reg(asm, Shift::Left, W64, d, a, b),
-        Op::ShloR64 => shift::by_reg(asm, Shift::Right, W64, d, a, b),
-        Op::SharR64 => shift::by_reg(asm, Shift::RightSigned, W64, d, a, b),
-        Op::RotL64 => shift::by_reg(asm, Shift::RotateLeft, W64, d, a, b),
-        Op::RotL32 => shift::by_reg(asm, Shift::RotateLeft, W32, d, a, b),
-        Op::RotR64 => shift::by_reg(asm, Shift::RotateRight, W64, d, a, b),
-        Op::RotR32 => shift::by_reg(asm, Shift::RotateRight, W32, d, a, b),
+        Op::ShloL32 => shift::by_reg(asm, Shift::Shl, W32, d, a, b),
+        Op::ShloR32 => shift::by_reg(asm, Shift::Shr, W32, d, a, b),
+        Op::SharR32 => shift::by_reg(asm, Shift::Sar, W32, d, a, b),
+        Op::ShloL64 => shift::by_reg(asm, Shift::Shl, W64, d, a, b),
+        Op::ShloR64 => shift::by_reg(asm, Shift::Shr, W64, d, a, b),
+        Op::SharR64 => shift::by_reg(asm, Shift::Sar, W64, d, a, b),
+        Op::RotL64 => shift::by_reg(asm, Shift::Rol, W64, d, a, b),
+        Op::RotL32 => shift::by_reg(asm, Shift::Rol, W32, d, a, b),
+        Op::RotR64 => shift::by_reg(asm, Shift::Ror, W64, d, a, b),
+        Op::RotR32 => shift::by_reg(asm, Shift::Ror, W32, d, a, b),
 
         Op::Mul32 => mul_div::mul(asm, W32, d, a, b),
         Op::Mul64 => mul_div::mul(asm, W64, d, a, b),

@@ -34,21 +34,13 @@ pub fn mul(asm: &mut Assembler, width: Width, d: u8, a: u8, b: u8) {
     if d != b {
         asm.move_reg(d, a);
     }
-    match width {
-        Width::W64 => emit!(asm; imul Rq(d), Rq(other)),
-        Width::W32 => emit!(asm; imul Rd(d), Rd(other)),
-    }
+    asm.multiply(width, d, other);
     asm.finish(width, d);
 }
 
 /// a ← low half of b · imm
 pub fn mul_imm(asm: &mut Assembler, width: Width, a: u8, b: u8, imm: i32) {
-    match (width, imm) {
-        (Width::W64, -128..=127) => emit!(asm; imul Rq(a), Rq(b), BYTE imm as i8),
-        (Width::W64, _) => emit!(asm; imul Rq(a), Rq(b), DWORD imm),
-        (Width::W32, -128..=127) => emit!(asm; imul Rd(a), Rd(b), BYTE imm as i8),
-        (Width::W32, _) => emit!(asm; imul Rd(a), Rd(b), DWORD imm),
-    }
+    asm.multiply_imm(width, a, b, imm);
     asm.finish(width, a);
 }
 

@@ -1,0 +1,181 @@
+//! The bytes of the object while its text is written: machine code goes straight to its place in the file.
+
+use dynasmrt::{AssemblyOffset, DynasmApi};
+use tvm_abi::TextOffset;
+use tvm_abi::sections::TEXT_FILE_OFFSET;
+
+/// Where the text starts.
+const TEXT_START: usize = TEXT_FILE_OFFSET as usize;
+
+/// Bytes that are made ready at a time. Small enough to be still in the first-level cache when code is written there.
+const CHUNK: usize = 8 << 10;
+
+/// Writes machine code behind the place that headers take later.
+///
+/// The bytes behind the next instruction are ready to be written, so that an instruction of any length is one store of
+/// fixed length: what it writes too far, the next one overwrites.
+pub struct CodeBuffer {
+    /// The file: zeros up to the text, the text, and what is ready behind it.
+    bytes: Vec<u8>,
+    /// Where the next instruction goes.
+    at: usize,
+}
+
+impl CodeBuffer {
+    /// A file without any text yet. `capacity` is the expected length of the whole file.
+    pub fn new(capacity: usize) -> Self {
+        let mut bytes = Vec::with_capacity(capacity.max(TEXT_START + CHUNK));
+        bytes.resize(TEXT_START + CHUNK, 0);
+        Self { bytes, at: TEXT_START }
+    }
+
+    /// The offset of the next machine instruction.
+    #[inline]
+    pub fn here(&self) -> TextOffset {
+        TextOffset((self.at - TEXT_START) as u32)
+    }
+
+    /// Appends the low `len` bytes of `code`, at most 8.
+    #[inline]
+    pub fn put(&mut self, code: u64, len: usize) {
+        debug_assert!(len <= 8);
+        let place = loop {
+            match self.bytes.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut) {
+                Some(place) => break place,
+                None => self.make_ready(),
+            }
+        };
+        *place = code.to_le_bytes();
+        self.at += len;
+    }
+
+    /// Appends the low `len` bytes of `code`, at most 16.
+    #[inline]
+    pub fn put_long(&mut self, code: u128, len: usize) {
+        debug_assert!(len <= 16);
+        let place = loop {
+            match self.bytes.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut) {
+                Some(place) => break place,
+                None => self.make_ready(),
+            }
+        };
+        *place = code.to_le_bytes();
+        self.at += len;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_ready(&mut self) {
+        self.bytes.resize(self.at + CHUNK, 0);
+    }
+
+    /// Replaces the byte before `end`.
+    pub fn patch_byte(&mut self, end: TextOffset, value: u8) {
+        self.bytes[TEXT_START + end.0 as usize - 1] = value;
+    }
+
+    /// Replaces the four bytes before `end`.
+    #[inline]
+    pub fn patch_word(&mut self, end: TextOffset, value: u32) {
+        let end = TEXT_START + end.0 as usize;
+        self.bytes[end - 4..end].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// The file up to the end of the text.
+    pub fn into_file(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.at);
+        self.bytes
+    }
+}
+
+impl Extend<u8> for CodeBuffer {
+    #[inline]
+    fn extend<T: IntoIterator<Item = u8>>(&mut self, bytes: T) {
+        bytes.into_iter().for_each(|byte| self.push(byte));
+    }
+}
+
+impl<'a> Extend<&'a u8> for CodeBuffer {
+    #[inline]
+    fn extend<T: IntoIterator<Item = &'a u8>>(&mut self, bytes: T) {
+        bytes.into_iter().for_each(|&byte| self.push(byte));
+    }
+}
+
+/// What dynasm-rs writes the rarer instructions with.
+impl DynasmApi for CodeBuffer {
+    fn offset(&self) -> AssemblyOffset {
+        AssemblyOffset(self.here().0 as usize)
+    }
+
+    #[inline]
+    fn push(&mut self, byte: u8) {
+        self.put(byte.into(), 1);
+    }
+
+    fn align(&mut self, alignment: usize, with: u8) {
+        while !(self.here().0 as usize).is_multiple_of(alignment) {
+            self.push(with);
+        }
+    }
+
+    #[inline]
+    fn push_i16(&mut self, value: i16) {
+        self.push_u16(value as u16);
+    }
+
+    #[inline]
+    fn push_i32(&mut self, value: i32) {
+        self.push_u32(value as u32);
+    }
+
+    #[inline]
+    fn push_i64(&mut self, value: i64) {
+        self.push_u64(value as u64);
+    }
+
+    #[inline]
+    fn push_u16(&mut self, value: u16) {
+        self.put(value.into(), 2);
+    }
+
+    #[inline]
+    fn push_u32(&mut self, value: u32) {
+        self.put(value.into(), 4);
+    }
+
+    #[inline]
+    fn push_u64(&mut self, value: u64) {
+        self.put(value, 8);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_of_any_length_stands_behind_the_headers() {
+        let mut buffer = CodeBuffer::new(0);
+        let mut expected = vec![0; TEXT_START];
+        // More than what is made ready at a time, in steps that do not divide it.
+        for index in 0..3 * CHUNK as u64 / 7 {
+            let len = index as usize % 9;
+            buffer.put((u64::MAX / 3) ^ index, len);
+            expected.extend(&((u64::MAX / 3) ^ index).to_le_bytes()[..len]);
+            buffer.put_long(u128::MAX / 7, 13);
+            expected.extend(&(u128::MAX / 7).to_le_bytes()[..13]);
+        }
+        assert_eq!(buffer.here().0 as usize, expected.len() - TEXT_START);
+        assert_eq!(buffer.into_file(), expected);
+    }
+
+    #[test]
+    fn patches_end_where_they_should() {
+        let mut buffer = CodeBuffer::new(0);
+        buffer.put(0x1122_3344_5566_7788, 8);
+        buffer.patch_word(TextOffset(6), 0xaabb_ccdd);
+        buffer.patch_byte(TextOffset(1), 0xee);
+        assert_eq!(buffer.into_file()[TEXT_START..], [0xee, 0x77, 0xdd, 0xcc, 0xbb, 0xaa, 0x22, 0x11]);
+    }
+}

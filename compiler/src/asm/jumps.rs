@@ -1,0 +1,119 @@
+//! Jumps to places in the same text: blocks by number, and the cold sites behind all other code.
+
+use tvm_abi::{COLD_SITE_BYTES, TextOffset};
+
+use super::{Assembler, Condition};
+
+/// Where a jump leads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// The basic block with this number.
+    Block(u32),
+    /// The cold site with this number.
+    Cold(u32),
+}
+
+/// Places of blocks, and jumps that still lead nowhere.
+pub struct Jumps {
+    /// Where each block starts; [`NOWHERE`] before its code is written.
+    blocks: Vec<u32>,
+    /// Ends of jumps to blocks, and the blocks' numbers.
+    to_blocks: Vec<(TextOffset, u32)>,
+    /// Ends of jumps to cold sites, and the sites' numbers.
+    to_cold: Vec<(TextOffset, u32)>,
+}
+
+/// Stands for the place of a block that has none yet.
+const NOWHERE: u32 = u32::MAX;
+
+impl Jumps {
+    pub fn new(blocks: u32) -> Self {
+        // Hardly a block has no charge, which jumps to a cold site.
+        let (to_blocks, to_cold) = (Vec::with_capacity(blocks as usize), Vec::with_capacity(blocks as usize));
+        Self { blocks: vec![NOWHERE; blocks as usize], to_blocks, to_cold }
+    }
+}
+
+impl Assembler {
+    /// Gives a block its place: here.
+    #[inline]
+    pub fn bind(&mut self, block: u32) {
+        self.jumps.blocks[block as usize] = self.here().0;
+    }
+
+    /// Jumps to `target`, in the short form if it is known to reach.
+    #[inline]
+    pub fn jump(&mut self, target: Target) {
+        match self.distance(target) {
+            Some(distance) => match i8::try_from(distance - 2) {
+                Ok(short) => self.ops.put(0xeb | u64::from(short as u8) << 8, 2),
+                Err(_) => self.ops.put(0xe9 | u64::from((distance - 5) as u32) << 8, 5),
+            },
+            None => {
+                self.ops.put(0xe9, 5);
+                self.leads_to(target);
+            }
+        }
+    }
+
+    /// Jumps to `target` if `condition` holds, in the short form if it is known to reach.
+    #[inline]
+    pub fn jump_if(&mut self, condition: Condition, target: Target) {
+        let condition = condition as u64;
+        match self.distance(target) {
+            Some(distance) => match i8::try_from(distance - 2) {
+                Ok(short) => self.ops.put(0x70 | condition | u64::from(short as u8) << 8, 2),
+                Err(_) => self.ops.put(0x800f | condition << 8 | u64::from((distance - 6) as u32) << 16, 6),
+            },
+            None => {
+                self.ops.put(0x800f | condition << 8, 6);
+                self.leads_to(target);
+            }
+        }
+    }
+
+    /// Calls what stands at `place`, before here.
+    #[inline]
+    pub fn call(&mut self, place: TextOffset) {
+        let distance = place.0.wrapping_sub(self.here().0 + 5);
+        self.ops.put(0xe8 | u64::from(distance) << 8, 5);
+    }
+
+    /// How far a block is from here, if its place is known.
+    #[inline]
+    fn distance(&self, target: Target) -> Option<i32> {
+        match target {
+            Target::Block(block) => match self.jumps.blocks[block as usize] {
+                NOWHERE => None,
+                place => Some(place as i32 - self.here().0 as i32),
+            },
+            Target::Cold(_) => None,
+        }
+    }
+
+    /// Notes that the jump that ends here leads to `target`.
+    #[inline]
+    fn leads_to(&mut self, target: Target) {
+        let end = self.here();
+        match target {
+            Target::Block(block) => self.jumps.to_blocks.push((end, block)),
+            Target::Cold(site) => self.jumps.to_cold.push((end, site)),
+        }
+    }
+
+    /// Lets all jumps lead to their targets; gives the file up to the end of the text, and where each block starts.
+    /// Cold sites stand in the order of their numbers from `cold_start` on.
+    pub fn resolve(mut self, cold_start: TextOffset) -> (Vec<u8>, Vec<u32>) {
+        let Jumps { blocks, to_blocks, to_cold } = self.jumps;
+        for (end, block) in to_blocks {
+            let place = blocks[block as usize];
+            debug_assert_ne!(place, NOWHERE, "all blocks were emitted");
+            self.ops.patch_word(end, place.wrapping_sub(end.0));
+        }
+        for (end, site) in to_cold {
+            let place = cold_start.0 + site * COLD_SITE_BYTES;
+            self.ops.patch_word(end, place.wrapping_sub(end.0));
+        }
+        (self.ops.into_file(), blocks)
+    }
+}
