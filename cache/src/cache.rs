@@ -85,13 +85,13 @@ impl Cache {
     /// The cache directory.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        self.root().path.clone()
+        self.root().path().to_owned()
     }
 
     /// Whether this process can only look.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
-        self.root().read_only
+        self.root().is_read_only()
     }
 
     /// Writes the collected last-use times to the index. Times that a locked index does not take are lost, which can
@@ -109,7 +109,7 @@ impl Cache {
 
     /// Opens the directory anew, after somebody has deleted it.
     pub(crate) fn reopen(&self, gone: &Root) -> Result<Arc<Root>, CacheError> {
-        let root = Arc::new(Root::open(&gone.path)?);
+        let root = Arc::new(Root::open(&gone.named)?);
         *self.root.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&root);
         Ok(root)
     }
@@ -123,6 +123,6 @@ impl Drop for Cache {
 
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache").field("path", &self.root().path).finish_non_exhaustive()
+        f.debug_struct("Cache").field("path", &self.root().named).finish_non_exhaustive()
     }
 }

@@ -3,27 +3,32 @@
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::error::CacheError;
 use crate::fault::Fault;
 use crate::key::Key;
-use crate::sys;
+use crate::sys::{self, Rights};
 
 /// Holds the object files.
 pub(crate) const OBJECTS: &str = "objects";
 
 /// A cache directory that has passed its checks. Everything in it is reached from the open descriptor.
+///
+/// What a lookup does not need is found out when it is first asked for: opening the directory is part of the first load
+/// of a process.
 #[derive(Debug)]
 pub(crate) struct Root {
-    /// Canonical path: for messages, and for SQLite, which cannot open relative to a descriptor.
-    pub path: PathBuf,
+    /// Absolute path as it was named: for messages, and to open the directory anew.
+    pub named: PathBuf,
     /// The directory.
     pub dir: File,
     /// Who owns the directory, and must own everything in it.
     pub owner: u32,
-    /// Whether this process can only look.
-    pub read_only: bool,
+    is_own: bool,
+    resolved: OnceLock<PathBuf>,
+    read_only: OnceLock<bool>,
 }
 
 impl Root {
@@ -48,20 +53,47 @@ impl Root {
         if metadata.mode() & 0o022 != 0 {
             return Err(CacheError::Writable { path, found: metadata.mode() & 0o7777 });
         }
-        let read_only = owner != user || !sys::is_writable(&dir);
-        let path = fs::canonicalize(&path).map_err(|source| CacheError::io("resolving", &path, source))?;
-        Ok(Self { path, dir, owner, read_only })
+        let named = path::absolute(&path).map_err(|source| CacheError::io("resolving", &path, source))?;
+        let (resolved, read_only) = Default::default();
+        Ok(Self { named, dir, owner, is_own: owner == user, resolved, read_only })
+    }
+
+    /// Canonical path, for SQLite, which cannot open relative to a descriptor.
+    pub(crate) fn path(&self) -> &Path {
+        // Of a directory that is gone, only the name is left.
+        self.resolved.get_or_init(|| fs::canonicalize(&self.named).unwrap_or_else(|_| self.named.clone()))
+    }
+
+    /// Whether this process can only look.
+    pub(crate) fn is_read_only(&self) -> bool {
+        *self.read_only.get_or_init(|| !self.is_own || !sys::is_writable(&self.dir))
     }
 
     /// Fails unless files can be added and removed.
     pub(crate) fn require_writable(&self) -> Result<(), CacheError> {
-        if self.read_only { Err(CacheError::ReadOnly { path: self.path.clone() }) } else { Ok(()) }
+        if self.is_read_only() { Err(CacheError::ReadOnly { path: self.named.clone() }) } else { Ok(()) }
     }
 
     /// The full name of the object file of `key`, for messages and debuggers.
     pub(crate) fn object_path(&self, key: &Key) -> PathBuf {
-        let name = object_name(key);
-        self.path.join(OBJECTS).join(&name[..2]).join(name)
+        self.named.join(path_of(key))
+    }
+
+    /// Opens the object file of `key`; `None` if there is none.
+    ///
+    /// The directories on the way are looked at by name and then passed through, instead of being opened one by one.
+    /// That is as good: each is reached through one that nobody but its owner can write, so that nobody else can put
+    /// another in its place in between.
+    pub(crate) fn open_object(&self, key: &Key) -> Result<Option<File>, Fault> {
+        let path = path_of(key);
+        for dir in [OBJECTS, &path[..OBJECTS.len() + 3]] {
+            match sys::rights_at(&self.dir, dir) {
+                Ok(rights) => self.check_dir(rights)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(_) => return Err(Fault::Unreadable),
+            }
+        }
+        open_object(&self.dir, &path)
     }
 
     /// Opens the directory that the object file of `key` is in, if it is there and as it should be.
@@ -81,19 +113,45 @@ impl Root {
             Err(_) => return Err(Fault::Unreadable),
         };
         let metadata = dir.metadata().map_err(|_| Fault::Unreadable)?;
-        if metadata.uid() != self.owner {
-            return Err(Fault::ForeignOwner { found: metadata.uid(), expected: self.owner });
-        }
-        if metadata.mode() & 0o022 != 0 {
-            return Err(Fault::Writable { found: metadata.mode() & 0o7777 });
-        }
+        self.check_dir(Rights { mode: metadata.mode(), owner: metadata.uid() })?;
         Ok(Some(dir))
+    }
+
+    /// Fails unless these are the rights of a directory of ours that others cannot write.
+    fn check_dir(&self, Rights { mode, owner }: Rights) -> Result<(), Fault> {
+        if mode & libc::S_IFMT != libc::S_IFDIR {
+            return Err(Fault::NotRegular);
+        }
+        if owner != self.owner {
+            return Err(Fault::ForeignOwner { found: owner, expected: self.owner });
+        }
+        if mode & 0o022 != 0 {
+            return Err(Fault::Writable { found: mode & 0o7777 });
+        }
+        Ok(())
+    }
+}
+
+/// Opens the object file `path` in `dir`; `None` if there is none.
+pub(crate) fn open_object(dir: &File, path: &str) -> Result<Option<File>, Fault> {
+    match sys::open_file_at(dir, path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // A symbolic link and a socket, respectively.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO)) => Err(Fault::NotRegular),
+        Err(_) => Err(Fault::Unreadable),
     }
 }
 
 /// The file name of an object.
 pub(crate) fn object_name(key: &Key) -> String {
     format!("{key}.o")
+}
+
+/// The path of an object's file within the cache directory.
+fn path_of(key: &Key) -> String {
+    let name = object_name(key);
+    format!("{OBJECTS}/{}/{name}", &name[..2])
 }
 
 /// Creates the directory, and what is missing above it, for the user alone.
@@ -122,7 +180,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("a/b/c");
         let root = Root::open(&path).unwrap();
-        assert!(!root.read_only);
+        assert!(!root.is_read_only());
         for made in ["a", "a/b", "a/b/c"] {
             assert_eq!(fs::metadata(temp.path().join(made)).unwrap().mode() & 0o7777, 0o700, "{made}");
         }

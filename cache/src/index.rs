@@ -86,7 +86,7 @@ impl Index {
             let mut insert = connection.prepare(INSERT)?;
             rows.clone().try_for_each(|row| insert_row(&mut insert, row))
         };
-        !root.read_only && self.run(root, counters, |connection| in_transaction(connection, put)).is_some()
+        !root.is_read_only() && self.run(root, counters, |connection| in_transaction(connection, put)).is_some()
     }
 
     /// Notes when objects were last used; objects without a row are skipped.
@@ -103,12 +103,12 @@ impl Index {
             }
             Ok(())
         };
-        !root.read_only && self.run(root, counters, |connection| in_transaction(connection, touch)).is_some()
+        !root.is_read_only() && self.run(root, counters, |connection| in_transaction(connection, touch)).is_some()
     }
 
     /// Removes the rows of `keys`.
     pub(crate) fn delete(&self, root: &Root, counters: &Counters, keys: &[Key]) {
-        if root.read_only || keys.is_empty() {
+        if root.is_read_only() || keys.is_empty() {
             return;
         }
         let delete = |connection: &Connection| {
@@ -121,7 +121,7 @@ impl Index {
     /// Replaces the index by an empty one. Returns whether that was possible.
     pub(crate) fn reset(&self, root: &Root, counters: &Counters) -> bool {
         let mut state = self.lock();
-        let done = !root.read_only && state.replace(root).is_ok();
+        let done = !root.is_read_only() && state.replace(root).is_ok();
         if done {
             counters.index_resets.add_one();
         }
@@ -138,7 +138,7 @@ impl Index {
         }
         state.resume_at = None;
         let mut result = state.attempt(root, &operation);
-        if matches!(result, Err(Trouble::Broken)) && !root.read_only {
+        if matches!(result, Err(Trouble::Broken)) && !root.is_read_only() {
             counters.index_resets.add_one();
             result = state.replace(root).and_then(|()| state.attempt(root, &operation));
         }
@@ -158,12 +158,12 @@ impl Index {
 
 impl State {
     fn attempt<T>(&mut self, root: &Root, operation: &impl Fn(&Connection) -> SqlResult<T>) -> Result<T, Trouble> {
-        if !root.read_only && self.open.as_ref().is_some_and(|open| Some(open.file) != file_now(root)) {
+        if !root.is_read_only() && self.open.as_ref().is_some_and(|open| Some(open.file) != file_now(root)) {
             self.open = None;
         }
         let open = match self.open.take() {
             Some(open) => open,
-            None if root.read_only => database::open_read_only(root)?,
+            None if root.is_read_only() => database::open_read_only(root)?,
             None => {
                 let _lock = database::take_lock(root)?;
                 database::open_or_create(root)?

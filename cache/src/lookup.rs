@@ -1,7 +1,6 @@
 //! Finding an object, and deciding whether to believe the file.
 
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -75,14 +74,10 @@ impl Cache {
     }
 
     fn examine(&self, root: &Root, key: &Key) -> Result<Option<Hit>, Fault> {
-        let Some(dir) = root.object_dir(key).inspect_err(|_| self.counters.rejected.add_one())? else {
-            return Ok(None);
-        };
-        let name = object_name(key);
-        let opened = open_object(&dir, &name).inspect_err(|fault| self.reject(root, &dir, &name, None, *fault))?;
+        let opened = root.open_object(key).inspect_err(|fault| self.reject(root, key, None, *fault))?;
         let Some(file) = opened else { return Ok(None) };
         let (identity, verified) =
-            self.believe(root, &file, key).inspect_err(|fault| self.reject(root, &dir, &name, Some(&file), *fault))?;
+            self.believe(root, &file, key).inspect_err(|fault| self.reject(root, key, Some(&file), *fault))?;
         if self.memo.note_use(*key, self.options.clock.now()) {
             self.flush();
         }
@@ -112,26 +107,20 @@ impl Cache {
         Ok((checked.identity, Verified::ByDigest))
     }
 
-    /// Counts a file that failed its checks and puts it away, unless a good one has taken its name meanwhile.
-    fn reject(&self, root: &Root, dir: &File, name: &str, file: Option<&File>, fault: Fault) {
+    /// Counts a file that failed its checks and puts it away, unless a good one has taken its name meanwhile. If it is
+    /// the directory around it that failed, it stays.
+    fn reject(&self, root: &Root, key: &Key, file: Option<&File>, fault: Fault) {
         if fault == Fault::Changed {
             return;
         }
         self.counters.rejected.add_one();
-        if fault.blames_file() && still_named(dir, name, file) {
-            quarantine::put(root, dir, name.as_ref());
+        let name = object_name(key);
+        if let Ok(Some(dir)) = root.object_dir(key)
+            && fault.blames_file()
+            && still_named(&dir, &name, file)
+        {
+            quarantine::put(root, &dir, name.as_ref());
         }
-    }
-}
-
-/// Opens an object file; `None` if there is none.
-pub(crate) fn open_object(dir: &File, name: &str) -> Result<Option<File>, Fault> {
-    match sys::open_file_at(dir, name) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // A symbolic link and a socket, respectively.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO)) => Err(Fault::NotRegular),
-        Err(_) => Err(Fault::Unreadable),
     }
 }
 

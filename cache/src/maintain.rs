@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use crate::boot::BootId;
 use crate::cache::Cache;
 use crate::clock::UnixSecs;
-use crate::dir::Root;
+use crate::dir::{Root, open_object};
 use crate::error::CacheError;
 use crate::fault::Fault;
 use crate::gc::unlink_object;
 use crate::index::INDEX;
 use crate::key::{Key, KeyParts};
-use crate::lookup::{Checked, MAX_ATTEMPTS, check_digest, open_object, still_named};
+use crate::lookup::{Checked, MAX_ATTEMPTS, check_digest, still_named};
 use crate::row::Row;
 use crate::scan::{self, Item, Kind};
 use crate::stats::Stats;
@@ -112,7 +112,7 @@ impl Cache {
     pub fn rebuild_index(&self) -> Result<u64, CacheError> {
         let root = self.root();
         root.require_writable()?;
-        let failed = || CacheError::Index { path: root.path.join(INDEX) };
+        let failed = || CacheError::Index { path: root.path().join(INDEX) };
         // What was used when must survive: nothing else knows it.
         let known = self.index.all(&root, &self.counters);
         let mut rows = self.check_all(Repair::Quarantine).1;

@@ -83,7 +83,7 @@ struct Stored {
 fn store(root: &Root, key: &Key, contents: &[&[u8]], durability: Durability) -> Result<Stored, CacheError> {
     let path = root.object_path(key);
     let name = object_name(key);
-    let objects = ensure_dir(root, &root.dir, OBJECTS, &root.path.join(OBJECTS))?;
+    let objects = ensure_dir(root, &root.dir, OBJECTS, &root.named.join(OBJECTS))?;
     let dir = ensure_dir(root, &objects, &name[..2], path.parent().unwrap_or(&path))?;
     let temp = TempFile::create(&dir, &path)?;
     let writing = |source| CacheError::io("writing", &path, source);

@@ -30,7 +30,7 @@ pub(crate) struct Quarantined {
 
 /// Moves `name` out of `dir` into quarantine. Where that cannot be done the file stays, and is met as a miss again.
 pub(crate) fn put(root: &Root, dir: &File, name: &OsStr) {
-    if root.read_only {
+    if root.is_read_only() {
         return;
     }
     let Some(quarantine) = open_or_create(root) else { return };
@@ -67,7 +67,7 @@ pub(crate) fn remove(root: &Root, file: &Quarantined) {
     let Ok(Some(dir)) = root.sub_dir(&root.dir, QUARANTINE) else { return };
     let _missed = if file.is_dir {
         // Safe against links by the standard library's promise; the quarantine itself was just seen to be a directory.
-        fs::remove_dir_all(root.path.join(QUARANTINE).join(&file.name))
+        fs::remove_dir_all(root.path().join(QUARANTINE).join(&file.name))
     } else {
         sys::unlink_at(&dir, &file.name)
     };
@@ -86,7 +86,7 @@ mod tests {
 
     fn fill(root: &Root, count: usize) {
         for i in 0..count {
-            fs::write(root.path.join("bad"), vec![0; i]).unwrap();
+            fs::write(root.path().join("bad"), vec![0; i]).unwrap();
             put(root, &root.dir, "bad".as_ref());
         }
     }
@@ -108,9 +108,9 @@ mod tests {
     fn takes_directories_and_strange_names_and_gives_them_up_again() {
         let temp = tempfile::tempdir().unwrap();
         let root = Root::open(&temp.path().join("c")).unwrap();
-        fs::create_dir_all(root.path.join("x/y")).unwrap();
+        fs::create_dir_all(root.path().join("x/y")).unwrap();
         put(&root, &root.dir, "x".as_ref());
-        assert!(!root.path.join("x").exists());
+        assert!(!root.path().join("x").exists());
         list(&root).iter().for_each(|file| remove(&root, file));
         assert_eq!(list(&root).len(), 0);
     }

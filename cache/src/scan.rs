@@ -6,10 +6,9 @@ use std::path::PathBuf;
 
 use crate::cache::Cache;
 use crate::clock::UnixSecs;
-use crate::dir::{OBJECTS, Root};
+use crate::dir::{OBJECTS, Root, open_object};
 use crate::identity::FileIdentity;
 use crate::key::{Key, KeyParts};
-use crate::lookup::open_object;
 use crate::publish::TEMP_PREFIX;
 use crate::sys;
 use crate::trailer::Trailer;
@@ -38,7 +37,7 @@ pub(crate) struct Item<'a> {
 pub(crate) fn for_each(root: &Root, mut visit: impl FnMut(&Item<'_>)) {
     let Ok(Some(objects)) = root.sub_dir(&root.dir, OBJECTS) else { return };
     for group in sys::list(&objects).unwrap_or_default() {
-        let group_path = root.path.join(OBJECTS).join(&group);
+        let group_path = root.named.join(OBJECTS).join(&group);
         let dir = group.to_str().and_then(|group| root.sub_dir(&objects, group).ok().flatten());
         let Some(dir) = dir else {
             if let Ok(metadata) = sys::metadata_at(&objects, &group) {

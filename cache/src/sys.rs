@@ -51,6 +51,26 @@ pub(crate) fn metadata_at(dir: &File, name: &OsStr) -> io::Result<Metadata> {
     open_raw(dir.as_raw_fd(), name, libc::O_PATH, 0)?.metadata()
 }
 
+/// Kind and rights of what has a name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rights {
+    /// `st_mode`.
+    pub mode: u32,
+    /// Its owner.
+    pub owner: u32,
+}
+
+/// Kind and rights of `path` in `dir`; of a symbolic link at its end, those of the link itself.
+pub(crate) fn rights_at(dir: &File, path: &str) -> io::Result<Rights> {
+    let path = c_string(path.as_ref())?;
+    // SAFETY: all zero is a valid stat.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: `path` is NUL-terminated and lives until the call returns, which writes to `stat` only; the descriptor is
+    // borrowed from an open File.
+    check(unsafe { libc::fstatat(dir.as_raw_fd(), path.as_ptr(), &raw mut stat, libc::AT_SYMLINK_NOFOLLOW) })?;
+    Ok(Rights { mode: stat.st_mode, owner: stat.st_uid })
+}
+
 /// Creates the directory `name` in `dir`, for its owner only.
 pub(crate) fn make_dir_at(dir: &File, name: &str) -> io::Result<()> {
     let name = c_string(name.as_ref())?;

@@ -111,7 +111,7 @@ pub(super) fn open_or_create(root: &Root) -> Result<Open, Trouble> {
     }
     let file = file_now(root).ok_or(Trouble::Unavailable)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let path = root.path.join(INDEX);
+    let path = root.path().join(INDEX);
     let connection = Connection::open_with_flags(path, flags).map_err(|error| classify(&error))?;
     prepare(&connection).map_err(|error| classify(&error))?;
     let created = check_version(&connection)?;
@@ -129,7 +129,7 @@ pub(super) fn open_read_only(root: &Root) -> Result<Open, Trouble> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_URI;
-    let uri = immutable_uri(&root.path.join(INDEX));
+    let uri = immutable_uri(&root.path().join(INDEX));
     let connection = Connection::open_with_flags(uri, flags).map_err(|error| classify(&error))?;
     distrust(&connection).map_err(|error| classify(&error))?;
     Ok(Open { connection, file: (metadata.dev(), metadata.ino()), created: false })
@@ -199,7 +199,7 @@ fn companions_are_ours(root: &Root) -> bool {
 
 /// Device and inode that the database's name means now.
 pub(super) fn file_now(root: &Root) -> Option<(u64, u64)> {
-    let metadata = std::fs::symlink_metadata(root.path.join(INDEX)).ok()?;
+    let metadata = std::fs::symlink_metadata(root.path().join(INDEX)).ok()?;
     Some((metadata.dev(), metadata.ino()))
 }
 
