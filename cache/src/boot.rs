@@ -1,6 +1,7 @@
 //! Which boot of the machine something was seen in.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::sync::LazyLock;
 
 use crate::key::{array, hash};
@@ -20,7 +21,7 @@ impl BootId {
     pub(crate) fn current() -> Self {
         static CURRENT: LazyLock<BootId> = LazyLock::new(|| {
             // Without /proc no boot equals another, not even itself in another process: files are then checked by digest.
-            let id = fs::read("/proc/sys/kernel/random/boot_id")
+            let id = read_boot_id()
                 .unwrap_or_else(|_| format!("{}-{:?}", std::process::id(), std::time::SystemTime::now()).into_bytes());
             BootId(array(&hash(&id)))
         });
@@ -31,6 +32,14 @@ impl BootId {
     pub(crate) fn is_valid_now(self) -> bool {
         self == Self::ANY || self == Self::current()
     }
+}
+
+/// The kernel's name for this boot: a line of 37 bytes, read in one piece because the first hit of a process waits for
+/// it.
+fn read_boot_id() -> io::Result<Vec<u8>> {
+    let mut line = [0; 64];
+    let len = File::open("/proc/sys/kernel/random/boot_id")?.read(&mut line)?;
+    Ok(line[..len].to_vec())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::error::CacheError;
 use crate::flight::Flights;
 use crate::index::Index;
 use crate::memo::Memo;
+use crate::records::Records;
 use crate::stats::Counters;
 
 /// How hard [`Cache::publish`] tries to make an object survive a crash of the machine. A crash of the process loses
@@ -47,6 +48,7 @@ pub struct Cache {
     /// Replaced when the directory was deleted under us and has to be made again.
     root: RwLock<Arc<Root>>,
     pub(crate) index: Index,
+    pub(crate) records: Records,
     pub(crate) memo: Memo,
     pub(crate) flights: Flights,
     pub(crate) counters: Counters,
@@ -75,6 +77,7 @@ impl Cache {
         Ok(Self {
             root: RwLock::new(Arc::new(root)),
             index: Index::default(),
+            records: Records::default(),
             memo: Memo::default(),
             flights: Flights::default(),
             counters: Counters::default(),
@@ -94,12 +97,12 @@ impl Cache {
         self.root().is_read_only()
     }
 
-    /// Writes the collected last-use times to the index. Times that a locked index does not take are lost, which can
-    /// only make an object look less recently used.
+    /// Writes the collected last-use times to the objects' records, or to the index for objects without one. Times that
+    /// can be written to neither are lost, which can only make an object look less recently used.
     pub fn flush(&self) {
         let uses = self.memo.take_uses();
         if !uses.is_empty() {
-            self.index.touch(&self.root(), &self.counters, &uses);
+            self.note_uses(&self.root(), uses);
         }
     }
 

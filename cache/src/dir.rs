@@ -1,6 +1,6 @@
 //! The cache directory itself: made, checked, and held open.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{self, Path, PathBuf};
@@ -115,6 +115,11 @@ impl Root {
         let metadata = dir.metadata().map_err(|_| Fault::Unreadable)?;
         self.check_dir(Rights { mode: metadata.mode(), owner: metadata.uid() })?;
         Ok(Some(dir))
+    }
+
+    /// Whether this is a file of ours that nobody else can write, and has no other name.
+    pub(crate) fn owns_file(&self, metadata: &Metadata) -> bool {
+        metadata.is_file() && metadata.uid() == self.owner && metadata.mode() & 0o022 == 0 && metadata.nlink() == 1
     }
 
     /// Fails unless these are the rights of a directory of ours that others cannot write.

@@ -91,7 +91,7 @@ impl Cache {
         report.kept_bytes = kept[evicted..].iter().map(|held| held.size).sum();
         let rows = self.index.all(&root, &self.counters);
         gone.extend(rows.into_keys().filter(|key| !present.contains(key)));
-        self.index.delete(&root, &self.counters, &gone);
+        self.disown(&root, &gone);
         Ok(report)
     }
 }

@@ -7,6 +7,7 @@
 //! quarantine/                                                  the last few files that failed a check
 //! index.sqlite, index.sqlite-wal, index.sqlite-shm             which files were checked, and when they were used
 //! index.lock                                                   held while the index is opened or replaced
+//! records                                                      the same as the index, where one read finds it
 //! ```
 //!
 //! **Always a miss, never an error.** A missing, cut, flipped, foreign or replaced file makes [`Cache::lookup`] return
@@ -19,10 +20,18 @@
 //! none of the object, so its cost does not grow with the object's size. An identity counts only within the boot it was
 //! seen in, unless the file was synced to disk ([`Durability::Synced`]).
 //!
-//! **The index can be lost at any time.** A row says "this identity was checked and holds this key", protected by a
-//! checksum of its own. Such a statement stays true wherever the row comes from, so losing rows costs time and
-//! resurrecting them costs nothing. A locked index is left alone, a broken one is replaced by an empty one that fills
-//! up again as objects are used; [`Cache::rebuild_index`] fills it at once.
+//! **Index and records can be lost at any time.** A row of the index says "this identity was checked and holds this
+//! key", protected by a checksum of its own. Such a statement stays true wherever the row comes from, so losing rows
+//! costs time and resurrecting them costs nothing. A locked index is left alone, a broken one is replaced by an empty one
+//! that fills up again as objects are used; [`Cache::rebuild_index`] fills it at once. A record is the same statement in a
+//! slot of a plain file: a lookup reads it in a microsecond, and SQLite, which takes some hundred to open, is asked only
+//! where there is none. Trust is the same: the same identity, the same rule about boots, the same kind of checksum, in a
+//! file that must be ours.
+//!
+//! **Uses are noted late.** A lookup notes the time of use in memory, once in ten minutes for each object; the times are
+//! written to the records when a thousand have come together, on [`Cache::flush`] and on drop, and from there to the
+//! index by [`Cache::gc`] and [`Cache::ls`]. A process that is killed loses those it has not written; deleted records lose
+//! those since the last such call. Either only makes objects look less recently used.
 //!
 //! **The limits of this.** The cache guards against accidents, and against other users of the machine. It does not
 //! guard against its own user, who can as well replace the program that reads it; nor against a disk that changes bytes
@@ -52,6 +61,7 @@
 
 #![deny(unsafe_code)]
 
+mod admit;
 mod boot;
 mod cache;
 mod clock;
@@ -69,6 +79,7 @@ mod maintain;
 mod memo;
 mod publish;
 mod quarantine;
+mod records;
 mod row;
 mod scan;
 mod stats;

@@ -88,21 +88,15 @@ impl Cache {
     fn believe(&self, root: &Root, file: &File, key: &Key) -> Result<(FileIdentity, Verified), Fault> {
         let metadata = file.metadata().map_err(|_| Fault::Unreadable)?;
         let identity = check(&metadata, root.owner)?;
-        if self.memo.knows(key, &identity) {
-            return Ok((identity, Verified::ByIndex));
-        }
-        let row = self.index.get(root, &self.counters, key);
-        if let Some(row) = row.filter(|row| row.vouches_for(&identity)) {
-            self.memo.remember(*key, identity, row.last_use);
+        if self.is_vouched(root, key, &identity) {
             return Ok((identity, Verified::ByIndex));
         }
         self.counters.digest_checks.add_one();
         let checked = check_digest(root, file, key)?;
         if checked.settled {
-            let now = self.options.clock.now();
-            self.memo.remember(*key, checked.identity, now);
-            let row = Row { parts: checked.parts, identity: checked.identity, boot: BootId::current(), last_use: now };
-            self.index.put(root, &self.counters, [&row].into_iter());
+            let last_use = self.options.clock.now();
+            let row = Row { parts: checked.parts, identity: checked.identity, boot: BootId::current(), last_use };
+            self.vouch(root, [&row].into_iter());
         }
         Ok((checked.identity, Verified::ByDigest))
     }

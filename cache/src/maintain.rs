@@ -1,5 +1,6 @@
 //! Looking after a cache: listing, counting, verifying, removing, rebuilding the index.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::boot::BootId;
@@ -114,12 +115,14 @@ impl Cache {
         root.require_writable()?;
         let failed = || CacheError::Index { path: root.path().join(INDEX) };
         // What was used when must survive: nothing else knows it.
-        let known = self.index.all(&root, &self.counters);
+        let known: HashMap<Key, UnixSecs> =
+            self.inventory(&root).into_iter().map(|held| (held.key, held.last_use)).collect();
         let mut rows = self.check_all(Repair::Quarantine).1;
         for row in &mut rows {
-            row.last_use = known.get(&row.parts.key()).map_or(row.last_use, |known| known.last_use);
+            row.last_use = known.get(&row.parts.key()).copied().unwrap_or(row.last_use);
         }
-        if !self.index.reset(&root, &self.counters) || !self.index.put(&root, &self.counters, rows.iter()) {
+        self.records.reset(&root);
+        if !self.index.reset(&root, &self.counters) || !self.vouch(&root, rows.iter()) {
             return Err(failed());
         }
         Ok(rows.len() as u64)
@@ -133,7 +136,7 @@ impl Cache {
         let root = self.root();
         root.require_writable()?;
         let removed = unlink_object(&root, key);
-        self.index.delete(&root, &self.counters, &[*key]);
+        self.disown(&root, &[*key]);
         Ok(removed)
     }
 
@@ -147,7 +150,7 @@ impl Cache {
         let of_code = |held: &scan::Held| held.parts.is_some_and(|parts| parts.code_hash == *code_hash);
         let keys: Vec<_> = self.inventory(&root).into_iter().filter(of_code).map(|held| held.key).collect();
         let removed = keys.iter().filter(|key| unlink_object(&root, key)).count();
-        self.index.delete(&root, &self.counters, &keys);
+        self.disown(&root, &keys);
         Ok(removed as u64)
     }
 
@@ -172,6 +175,7 @@ impl Cache {
         quarantine::list(&root).iter().for_each(|file| quarantine::remove(&root, file));
         self.memo.take_uses();
         self.memo.forget_all();
+        self.records.reset(&root);
         self.index.reset(&root, &self.counters);
         Ok(removed)
     }
@@ -211,7 +215,7 @@ impl Cache {
         let bad: Vec<Key> = reports.iter().filter(|report| report.fault.is_some()).filter_map(|r| r.key).collect();
         if !bad.is_empty() {
             self.memo.forget_all();
-            self.index.delete(&root, &self.counters, &bad);
+            self.disown(&root, &bad);
         }
         reports.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         (reports, rows)

@@ -60,8 +60,7 @@ impl Cache {
                 Durability::Synced => BootId::ANY,
             };
             let row = Row { parts: *parts, identity: stored.identity, boot, last_use: self.options.clock.now() };
-            self.memo.remember(key, row.identity, row.last_use);
-            self.index.put(root, &self.counters, [&row].into_iter());
+            self.vouch(root, [&row].into_iter());
         }
         let path = root.object_path(&key);
         Ok(Hit { file: stored.file, object_len: object.len() as u64, path, verified: Verified::ByDigest })

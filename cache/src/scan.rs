@@ -1,5 +1,6 @@
 //! Walking the directory: what is there, whatever the index says.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::path::PathBuf;
@@ -75,7 +76,7 @@ pub(crate) struct Held {
     /// From the index, or else from the trailer; `None` if neither makes sense.
     pub parts: Option<KeyParts>,
     pub last_use: UnixSecs,
-    /// Whether the index vouches for the file.
+    /// Whether the index or a record vouches for the file.
     pub vouched: bool,
 }
 
@@ -84,6 +85,8 @@ impl Cache {
     pub(crate) fn inventory(&self, root: &Root) -> Vec<Held> {
         self.flush();
         let rows = self.index.all(root, &self.counters);
+        let records = self.records.all(root);
+        let mut unheard = HashMap::new();
         let mut held = Vec::new();
         for_each(root, |item| {
             let Kind::Object(key) = item.kind else { return };
@@ -92,16 +95,27 @@ impl Cache {
             }
             let identity = FileIdentity::of(item.metadata);
             let row = rows.get(&key);
-            let vouched = row.is_some_and(|row| row.vouches_for(&identity));
+            let record = records.get(&key).filter(|record| record.identity == identity);
+            let vouched = row.is_some_and(|row| row.vouches_for(&identity))
+                || record.is_some_and(|record| record.vouches_for(&identity));
             // The key is a hash of the parts, so a row's parts are right even if its identity is outdated.
             let parts = row.map(|row| row.parts).or_else(|| {
                 let file = open_object(item.dir, item.name.to_str()?).ok()??;
                 Trailer::read(&file, identity.size, &key).ok().map(|trailer| trailer.parts)
             });
-            let last_use = row.map_or(UnixSecs(identity.modified_secs()), |row| row.last_use);
+            let used = row.map(|row| row.last_use).max(record.map(|record| record.last_use));
+            let last_use = used.unwrap_or(UnixSecs(identity.modified_secs()));
+            if row.is_some_and(|row| row.last_use < last_use) {
+                unheard.insert(key, last_use);
+            }
             let (size, object_len) = (identity.size, identity.object_len());
             held.push(Held { key, size, object_len, parts, last_use, vouched });
         });
+        if !unheard.is_empty() {
+            // Lookups tell the records only; the index is told when somebody counts, so that a lost file of records
+            // costs the uses since then.
+            self.index.touch(root, &self.counters, &unheard);
+        }
         held
     }
 }

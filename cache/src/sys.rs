@@ -38,8 +38,8 @@ pub(crate) fn create_file_at(dir: &File, name: &str) -> io::Result<File> {
     open_raw(dir.as_raw_fd(), name.as_ref(), libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, 0o600)
 }
 
-/// Opens the lock file `name` in `dir`, creating it if need be.
-pub(crate) fn open_lock_at(dir: &File, name: &str) -> io::Result<File> {
+/// Opens `name` in `dir` for reading and writing, creating it if need be, then for its owner only.
+pub(crate) fn open_or_create_at(dir: &File, name: &str) -> io::Result<File> {
     open_raw(dir.as_raw_fd(), name.as_ref(), libc::O_RDWR | libc::O_CREAT | libc::O_NONBLOCK, 0o600)
 }
 
@@ -69,6 +69,11 @@ pub(crate) fn rights_at(dir: &File, path: &str) -> io::Result<Rights> {
     // borrowed from an open File.
     check(unsafe { libc::fstatat(dir.as_raw_fd(), path.as_ptr(), &raw mut stat, libc::AT_SYMLINK_NOFOLLOW) })?;
     Ok(Rights { mode: stat.st_mode, owner: stat.st_uid })
+}
+
+/// Whether `dir` has something called `name`.
+pub(crate) fn exists_at(dir: &File, name: &str) -> bool {
+    rights_at(dir, name).is_ok()
 }
 
 /// Creates the directory `name` in `dir`, for its owner only.
@@ -172,7 +177,7 @@ mod tests {
         assert!(open_dir(&temp.path().join("to_d")).is_err());
         assert!(open_dir_at(&dir, "to_d").is_err());
         assert_eq!(open_file_at(&dir, "to_f").unwrap_err().raw_os_error(), Some(libc::ELOOP));
-        assert!(open_lock_at(&dir, "to_f").is_err());
+        assert!(open_or_create_at(&dir, "to_f").is_err());
         assert!(metadata_at(&dir, "to_f".as_ref()).unwrap().is_symlink());
         assert!(create_file_at(&dir, "to_f").is_err());
         unlink_at(&dir, "to_f".as_ref()).unwrap();

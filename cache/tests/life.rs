@@ -100,7 +100,7 @@ fn objects_are_listed_counted_and_removed_by_code() {
 fn listing_needs_no_index() {
     let place = Place::new();
     place.open().publish(&parts(1), &object(1, 10)).unwrap();
-    for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
+    for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "records"] {
         fs::remove_file(place.path().join(name)).unwrap();
     }
     let entries = place.open().ls();

@@ -1,6 +1,6 @@
 //! Opening the database, and judging what is found where it should be.
 
-use std::fs::{File, Metadata, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -101,7 +101,7 @@ pub(super) fn classify(error: &rusqlite::Error) -> Trouble {
 /// Opens the database, after creating it if need be. The caller holds the lock.
 pub(super) fn open_or_create(root: &Root) -> Result<Open, Trouble> {
     match sys::metadata_at(&root.dir, INDEX.as_ref()) {
-        Ok(metadata) if is_ours(&metadata, root) && companions_are_ours(root) => {}
+        Ok(metadata) if root.owns_file(&metadata) && companions_are_ours(root) => {}
         // Not there, or a link or somebody's file: what lies beside it belongs to no database of ours.
         _ => {
             remove_files(root)?;
@@ -122,7 +122,7 @@ pub(super) fn open_or_create(root: &Root) -> Result<Open, Trouble> {
 /// writing may be missed or read half; its checksum tells.
 pub(super) fn open_read_only(root: &Root) -> Result<Open, Trouble> {
     let metadata = sys::metadata_at(&root.dir, INDEX.as_ref()).map_err(|_| Trouble::Unavailable)?;
-    if !is_ours(&metadata, root) {
+    if !root.owns_file(&metadata) {
         return Err(Trouble::Unavailable);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
@@ -185,14 +185,10 @@ fn check_version(connection: &Connection) -> Result<bool, Trouble> {
     }
 }
 
-fn is_ours(metadata: &Metadata, root: &Root) -> bool {
-    metadata.is_file() && metadata.uid() == root.owner && metadata.mode() & 0o022 == 0 && metadata.nlink() == 1
-}
-
 /// SQLite could not open a link or directory in their place, and would not say that this is why.
 fn companions_are_ours(root: &Root) -> bool {
     COMPANIONS.iter().all(|name| match sys::metadata_at(&root.dir, name.as_ref()) {
-        Ok(metadata) => is_ours(&metadata, root),
+        Ok(metadata) => root.owns_file(&metadata),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     })
 }
@@ -222,7 +218,7 @@ fn ignore_missing(error: io::Error) -> Result<(), Trouble> {
 
 /// Holds off other processes that open or replace the index. The kernel releases it when the holder dies.
 pub(super) fn take_lock(root: &Root) -> Result<File, Trouble> {
-    let open = || sys::open_lock_at(&root.dir, LOCK);
+    let open = || sys::open_or_create_at(&root.dir, LOCK);
     let lock = match open() {
         // A link or a directory in its place would keep the index from being used for ever.
         Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::EISDIR)) => {

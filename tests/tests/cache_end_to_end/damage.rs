@@ -159,7 +159,8 @@ impl Indexed {
     /// by what happens to the index.
     fn with_index(&self, number: usize, index: &[u8], log: Option<&[u8]>, what: std::fmt::Arguments<'_>) {
         let path = |name: &str| self.directory.path().join(name);
-        for name in ["index.sqlite-wal", "index.sqlite-shm"] {
+        // With records in place nobody would look at the index.
+        for name in ["index.sqlite-wal", "index.sqlite-shm", "records"] {
             let _ = fs::remove_file(path(name));
         }
         fs::write(path("index.sqlite"), index).expect("the index can be written");
@@ -197,6 +198,7 @@ fn a_damaged_log_of_the_index_costs_no_object() {
     let path = |name: &str| indexed.directory.path().join(name);
     let engine = engines::cached(indexed.directory.path());
     fs::remove_file(path("index.sqlite")).expect("an index");
+    fs::remove_file(path("records")).expect("records");
     drop(engine);
     let engine = engines::cached(indexed.directory.path());
     indexed.subjects.iter().for_each(|subject| assert_eq!(subject.run(&engine), Origin::CacheHit));
@@ -214,13 +216,38 @@ fn a_damaged_log_of_the_index_costs_no_object() {
     }
 }
 
+#[test]
+fn damaged_records_cost_no_object() {
+    let indexed = Indexed::new();
+    let path = indexed.directory.path().join("records");
+    let good = fs::read(&path).expect("records");
+    let used = good.chunks(128).enumerate().filter(|(_, slot)| slot.iter().any(|byte| *byte != 0));
+    let used: Vec<usize> = used.flat_map(|(number, _)| number * 128..number * 128 + 128).collect();
+    assert_eq!(used.len(), 3 * 128);
+    for at in used.into_iter().step_by(5) {
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (at % 8);
+        fs::write(&path, &bad).expect("records can be written");
+        let engine = engines::cached(indexed.directory.path());
+        for subject in &indexed.subjects {
+            assert_eq!(subject.run(&engine), Origin::CacheHit, "{}: byte {at} of the records flipped", subject.name);
+        }
+    }
+    for len in [0, 1, good.len() / 2, good.len() - 1] {
+        fs::write(&path, &good[..len]).expect("records can be written");
+        indexed.settle();
+    }
+    fs::write(&path, vec![0xff; good.len()]).expect("records can be written");
+    indexed.settle();
+}
+
 /// The index's files taken away under an engine that uses them.
 #[test]
 fn an_index_deleted_while_it_is_open_costs_no_object() {
     let indexed = Indexed::new();
     let engine = engines::cached(indexed.directory.path());
     for subject in &indexed.subjects {
-        for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "index.lock"] {
+        for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "index.lock", "records"] {
             let _ = fs::remove_file(indexed.directory.path().join(name));
         }
         assert_eq!(subject.run(&engine), Origin::CacheHit);
