@@ -158,7 +158,7 @@ impl Contender for Metered {
         let clock = match (self.engine.sandbox, instance.pid()) {
             (Sandbox::Process, Some(worker)) => CpuClock::of_process(worker)?,
             (Sandbox::Process, None) => bail!("the sandbox has no process"),
-            (Sandbox::InProcess | Sandbox::Interpreter, _) => CpuClock::THIS_THREAD,
+            (Sandbox::InProcess | Sandbox::Interpreter, _) => CpuClock::this_thread(),
         };
         Ok(Box::new(PolkavmRunner {
             clock,

@@ -85,9 +85,9 @@ pub fn refuel<T>(store: &mut Store<T>, fuel: bool) -> anyhow::Result<()> {
 impl Runner for WasmtimeRunner {
     fn run(&mut self) -> anyhow::Result<Duration> {
         refuel(&mut self.store, self.fuel)?;
-        let start = CpuClock::THIS_THREAD.now()?;
+        let start = CpuClock::this_thread().now()?;
         self.output_len = self.run.call(&mut self.store, self.arguments).map_err(text)?;
-        CpuClock::THIS_THREAD.since(start)
+        CpuClock::this_thread().since(start)
     }
 
     fn output(&mut self) -> anyhow::Result<Vec<u8>> {

@@ -64,9 +64,9 @@ impl Contender for Tvm {
 impl Runner for TvmRunner {
     fn run(&mut self) -> anyhow::Result<Duration> {
         self.instance.state_mut().clone_from(&self.start);
-        let start = CpuClock::THIS_THREAD.now()?;
+        let start = CpuClock::this_thread().now()?;
         let exit = self.instance.run(&mut StopAtHostCalls)?;
-        let took = CpuClock::THIS_THREAD.since(start)?;
+        let took = CpuClock::this_thread().since(start)?;
         if exit != GuestExit::Halt {
             bail!("{}: expected a halt, found {exit:?} at pc {}", self.name, self.instance.state().pc);
         }
