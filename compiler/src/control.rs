@@ -55,15 +55,12 @@ pub struct DynamicJump {
 /// Jumps dynamically to `base + disp`, loading a constant into a register on the way if one is given.
 ///
 /// The address is 2·(i + 1) for entry i. Rotating it right makes odd addresses huge, so that one comparison refuses
-/// them too; entries without a block are −1, and adding that to the text's address carries.
+/// them too; entries without a block are −1, and adding that to the text's address carries. [`Stub::Jump`] knows by what
+/// is left in the scratch register which of them it was.
 pub fn dynamic_jump(asm: &mut Assembler, jump: DynamicJump, base: u8, disp: i32, load: Option<(u8, u64)>) {
     let DynamicJump { slots, unusual } = jump;
     let last = slots as i32 - 1;
-    match disp {
-        0 => emit!(asm; mov ecx, Rd(base)),
-        _ => asm.lea_disp(Width::W32, SCRATCH, base, disp),
-    }
-    emit!(asm; ror ecx, 1);
+    jump_key(asm, base, disp);
     asm.binary_imm(BinaryImm::Cmp, Width::W32, SCRATCH, last);
     asm.jump_if(Condition::Above, unusual);
     emit!(asm
@@ -75,6 +72,15 @@ pub fn dynamic_jump(asm: &mut Assembler, jump: DynamicJump, base: u8, disp: i32,
         asm.load_constant(register, value);
     }
     emit!(asm; jmp rcx);
+}
+
+/// Puts [`tvm_abi::jump_key`] of the address `base + disp` into the scratch register.
+pub fn jump_key(asm: &mut Assembler, base: u8, disp: i32) {
+    match disp {
+        0 => emit!(asm; mov ecx, Rd(base)),
+        _ => asm.lea_disp(Width::W32, SCRATCH, base, disp),
+    }
+    emit!(asm; ror ecx, 1);
 }
 
 /// Makes host call `id` from the `ecalli` at `pc`.

@@ -227,10 +227,16 @@ impl<'p> Translator<'p> {
         load: Option<(u8, u64)>,
         give_back: Gas,
     ) {
+        // The interpreter writes a register of such a jump before it halts.
+        let unusual = if load.is_none() { Stub::Jump } else { Stub::Interpret };
         if self.jump_slots == 1 {
-            return self.interpret(instruction.pc, give_back);
+            if load.is_none() {
+                control::jump_key(&mut self.asm, base, disp);
+            }
+            control::call(&mut self.asm, unusual);
+            return self.call_site(instruction.pc, give_back);
         }
-        let unusual = self.cold_site(Stub::Interpret, instruction.pc, give_back);
+        let unusual = self.cold_site(unusual, instruction.pc, give_back);
         control::dynamic_jump(&mut self.asm, DynamicJump { slots: self.jump_slots, unusual }, base, disp, load);
     }
 

@@ -135,14 +135,7 @@ impl Instance {
     /// When the machine or its host failed; the state is then unspecified.
     pub fn run(&mut self, calls: &mut dyn HostCalls) -> Result<GuestExit, Error> {
         let Self { module, state, memory, heap, block_costs, .. } = self;
-        let mut interpreter = Interpreter::new(module.program(), module.rules());
-        interpreter.heap = *heap;
-        interpreter.block_costs = std::mem::take(block_costs);
-        let native = module.native_code();
-        let result = Run { interpreter: &mut interpreter, native, state, memory }.until_exit(calls);
-        *heap = interpreter.heap;
-        *block_costs = interpreter.block_costs;
-        result
+        Run { module, state, memory, heap, block_costs }.until_exit(calls)
     }
 
     /// Moves the program counter from an `ecalli` where the run stopped to the instruction after it.

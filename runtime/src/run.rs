@@ -5,26 +5,25 @@
 //! the state is exactly what the Gray Paper has before the instruction, and the interpreter executes it. It goes on
 //! until execution reaches the start of a region again.
 
-use std::sync::Arc;
-
-use tvm_abi::{Leave, PcMap, Region, Site, TextOffset, VmContext};
-use tvm_isa::{Gas, GasModel, Pc};
+use tvm_abi::{Leave, PcMap, Region, Site, TextOffset};
+use tvm_isa::{Gas, GasModel};
 
 use crate::error::Error;
 use crate::exit::{GuestExit, GuestState};
 use crate::host_call::{Guest, HostAction, HostCalls, HostError};
-use crate::interpreter::{Interpreter, Step};
+use crate::interpreter::{BlockCosts, Heap, INSTRUCTION_COST, Interpreter, Step};
 use crate::memory::GuestMemory;
-use crate::sys::{HostReply, NativeModule};
+use crate::module::Module;
+use crate::sys::{HostReply, Left, NativeModule};
 
 /// Everything a run works on.
-pub(crate) struct Run<'a, 'p> {
-    /// Executes what compiled code does not; holds the program.
-    pub interpreter: &'a mut Interpreter<'p>,
-    /// Compiled code, unless the program is interpreted.
-    pub native: Option<&'a NativeModule>,
+pub(crate) struct Run<'a> {
+    pub module: &'a Module,
     pub state: &'a mut GuestState,
     pub memory: &'a mut GuestMemory,
+    /// The two fields of the interpreter that outlive it.
+    pub heap: &'a mut Heap,
+    pub block_costs: &'a mut BlockCosts,
 }
 
 /// What a host call led to.
@@ -34,18 +33,29 @@ enum Served {
     Failed(HostError),
 }
 
-impl Run<'_, '_> {
+impl Served {
+    fn of(result: Result<HostAction, HostError>) -> Self {
+        match result {
+            Ok(HostAction::Resume) => Self::Resume,
+            Ok(HostAction::Exit(exit)) => Self::Exit(exit),
+            Err(error) => Self::Failed(error),
+        }
+    }
+}
+
+impl Run<'_> {
     /// Runs until an exit, serving host calls through `calls`.
+    #[inline]
     pub fn until_exit(&mut self, calls: &mut dyn HostCalls) -> Result<GuestExit, Error> {
-        let Some(native) = self.native else { return self.interpreted(None, calls)?.ok_or_else(no_exit) };
+        let Some(native) = self.module.native_code() else { return self.interpreted(None, calls)?.ok_or_else(no_exit) };
         let map = native.pc_map();
         loop {
-            if let Some(region) = self.entry(&map)
-                && let Some(exit) = self.compiled(native, &map, region.text, calls)?
+            if let Some(region) = self.entry(map)
+                && let Some(exit) = self.compiled(native, region.text, calls)?
             {
                 return Ok(exit);
             }
-            if let Some(exit) = self.interpreted(Some(&map), calls)? {
+            if let Some(exit) = self.interpreted(Some(map), calls)? {
                 return Ok(exit);
             }
         }
@@ -53,98 +63,110 @@ impl Run<'_, '_> {
 
     /// The region to enter compiled code at, if execution can go on there: one starts here, its charge is due or paid as
     /// the state says, and the processor checks the guest's accesses.
+    #[inline]
     fn entry(&self, map: &PcMap<'_>) -> Option<Region> {
-        if !is_protected(self.memory) {
-            return None;
-        }
-        map.entry(self.state.pc).filter(|region| self.state.charged == (region.charge == Gas(0)))
+        entry(map, self.state, self.memory)
     }
 
     /// Interprets at least one instruction, until an exit or until compiled code can go on.
+    #[inline(never)]
     fn interpreted(&mut self, map: Option<&PcMap<'_>>, calls: &mut dyn HostCalls) -> Result<Option<GuestExit>, Error> {
-        loop {
-            match self.interpreter.step(self.state, self.memory)? {
-                Step::Exit(GuestExit::HostCall(id)) => {
-                    let GuestState { pc, gas, regs, .. } = self.state;
-                    match serve(calls, id, Guest { regs, gas, pc: *pc, memory: self.memory }) {
-                        Served::Resume => self.interpreter.after_host_call(self.state),
-                        Served::Exit(exit) => return Ok(Some(exit)),
-                        Served::Failed(error) => return Err(Error::Host(error)),
-                    }
-                }
-                Step::Exit(exit) => return Ok(Some(exit)),
-                Step::Continue => {}
-            }
-            if map.is_some_and(|map| self.entry(map).is_some()) {
-                return Ok(None);
-            }
-        }
+        let Self { module, state, memory, heap, block_costs } = self;
+        let mut interpreter = Interpreter::new(module.program(), module.rules());
+        interpreter.heap = **heap;
+        interpreter.block_costs = std::mem::take(block_costs);
+        let result = interpret(&mut interpreter, map, state, memory, calls);
+        **heap = interpreter.heap;
+        **block_costs = interpreter.block_costs;
+        result
     }
 
     /// Runs compiled code from `entry` on. `None` says that the interpreter has to go on.
+    #[inline]
     fn compiled(
         &mut self,
         native: &NativeModule,
-        map: &PcMap<'_>,
         entry: TextOffset,
         calls: &mut dyn HostCalls,
     ) -> Result<Option<GuestExit>, Error> {
-        let GuestMemory::Mapped(mapped) = &mut *self.memory else { return Ok(None) };
-        let space = Arc::clone(mapped.reservation());
-        let context = mapped.context();
-        context.regs = self.state.regs;
-        context.gas = self.state.gas.0;
-
-        let memory = &mut *self.memory;
+        let Self { module, state, memory, .. } = self;
         let mut served = Served::Resume;
-        let leave = native.code().run(&space, entry, |context: &mut VmContext| {
-            let mut gas = Gas(context.gas);
-            let pc = Pc(context.host_call_pc as u32);
-            let guest = Guest { regs: &mut context.regs, gas: &mut gas, pc, memory };
-            served = serve(calls, context.host_call_id, guest);
-            context.gas = gas.0;
-            match served {
-                // The call may have changed rights in a way that the processor cannot check.
-                Served::Resume if is_protected(memory) => HostReply::Resume,
-                _ => HostReply::Leave,
+        let left = native.code().run(memory, entry, &mut state.regs, &mut state.gas, |id, guest| {
+            match calls.host_call(id, guest) {
+                Ok(HostAction::Resume) => HostReply::Resume,
+                other => ends(&mut served, other),
             }
         })?;
-
-        let context = match &mut *self.memory {
-            GuestMemory::Mapped(mapped) if Arc::ptr_eq(mapped.reservation(), &space) => mapped.context(),
-            _ => return Err(internal("a host call put other memory in the place of the guest's")),
-        };
-        self.state.regs = context.regs;
-        let (site, host_call_pc) = (context.site, Pc(context.host_call_pc as u32));
-        self.state.gas = Gas(context.gas);
-        self.state.charged = self.interpreter.rules().gas == GasModel::PipelineBlocks && leave != Leave::OutOfGas;
-        if leave == Leave::HostCall {
-            self.state.pc = host_call_pc;
+        let Left { reason, site, host_call_pc } = left;
+        let gas_model = module.rules().gas;
+        state.charged = gas_model == GasModel::PipelineBlocks && reason != Leave::OutOfGas;
+        if reason == Leave::HostCall {
+            state.pc = host_call_pc;
             return match served {
                 Served::Exit(exit) => Ok(Some(exit)),
                 Served::Failed(error) => Err(Error::Host(error)),
                 Served::Resume => {
-                    self.interpreter.after_host_call(self.state);
+                    Interpreter::new(module.program(), module.rules()).after_host_call(state);
                     Ok(None)
                 }
             };
         }
-        let Site { pc, give_back, .. } = native.site(map, leave, site).ok_or_else(|| {
-            internal(&format!("compiled code was left at {site:#x}, which its pc map does not know ({leave:?})"))
-        })?;
-        self.state.pc = pc;
+        let Site { pc, give_back, .. } = native.site(reason, site).ok_or_else(|| unknown_site(site, reason))?;
+        state.pc = pc;
         // The charge wrapped around when it did not fit; so does giving it back.
-        self.state.gas = Gas(self.state.gas.0.wrapping_add(give_back.0));
-        Ok(None)
+        state.gas = Gas(state.gas.0.wrapping_add(give_back.0));
+        if reason != Leave::Halt {
+            return Ok(None);
+        }
+        // What the interpreter would do: pay for the jump, which the charge included, and halt.
+        if gas_model == GasModel::PerInstruction {
+            state.gas = Gas(state.gas.0.wrapping_sub(INSTRUCTION_COST.0));
+        }
+        Ok(Some(GuestExit::Halt))
     }
 }
 
-fn serve(calls: &mut dyn HostCalls, id: u64, guest: Guest<'_>) -> Served {
-    match calls.host_call(id, guest) {
-        Ok(HostAction::Resume) => Served::Resume,
-        Ok(HostAction::Exit(exit)) => Served::Exit(exit),
-        Err(error) => Served::Failed(error),
+/// Notes what a host call led to that does not resume.
+#[cold]
+fn ends(served: &mut Served, result: Result<HostAction, HostError>) -> HostReply {
+    *served = Served::of(result);
+    HostReply::Leave
+}
+
+/// The loop of [`Run::interpreted`].
+fn interpret(
+    interpreter: &mut Interpreter<'_>,
+    map: Option<&PcMap<'_>>,
+    state: &mut GuestState,
+    memory: &mut GuestMemory,
+    calls: &mut dyn HostCalls,
+) -> Result<Option<GuestExit>, Error> {
+    loop {
+        match interpreter.step(state, memory)? {
+            Step::Exit(GuestExit::HostCall(id)) => {
+                let GuestState { pc, gas, regs, .. } = state;
+                match Served::of(calls.host_call(id, Guest { regs, gas, pc: *pc, memory })) {
+                    Served::Resume => interpreter.after_host_call(state),
+                    Served::Exit(exit) => return Ok(Some(exit)),
+                    Served::Failed(error) => return Err(Error::Host(error)),
+                }
+            }
+            Step::Exit(exit) => return Ok(Some(exit)),
+            Step::Continue => {}
+        }
+        if map.is_some_and(|map| entry(map, state, memory).is_some()) {
+            return Ok(None);
+        }
     }
+}
+
+/// As [`Run::entry`].
+#[inline]
+fn entry(map: &PcMap<'_>, state: &GuestState, memory: &GuestMemory) -> Option<Region> {
+    if !is_protected(memory) {
+        return None;
+    }
+    map.entry(state.pc).filter(|region| state.charged == (region.charge == Gas(0)))
 }
 
 /// Whether the processor checks the guest's accesses, so that compiled code may run.
@@ -157,6 +179,11 @@ fn is_protected(memory: &GuestMemory) -> bool {
 
 fn internal(what: &str) -> Error {
     Error::Internal(what.to_owned())
+}
+
+#[cold]
+fn unknown_site(site: u64, reason: Leave) -> Error {
+    internal(&format!("compiled code was left at {site:#x}, which its pc map does not know ({reason:?})"))
 }
 
 fn no_exit() -> Error {

@@ -12,7 +12,7 @@
 
 use core::mem::offset_of;
 
-use tvm_isa::Reg;
+use tvm_isa::Gas;
 
 /// Bytes between the start of the context and guest address 0.
 pub const CONTEXT_BYTES: usize = 4096;
@@ -28,27 +28,23 @@ pub const MAX_JUMP_TABLE_SLOTS: usize = JUMP_TABLE_BYTES / 4;
 #[repr(C)]
 #[derive(Debug)]
 pub struct VmContext {
-    /// Guest registers while in the host.
-    pub regs: [u64; Reg::COUNT],
     /// Remaining gas while in the host.
-    pub gas: u64,
+    pub gas: Gas,
+    /// Address of the guest registers while in the host: `[u64; Reg::COUNT]`, wherever the host keeps them.
+    pub regs: u64,
     /// The host's stack pointer to return to when compiled code is left.
     pub host_rsp: u64,
-    /// The segment base that was in force before compiled code was entered.
-    pub host_gs_base: u64,
     /// Native address that identifies the place compiled code was left at: the return address of the call to the stub
     /// (the pc map knows it by the byte before), or the faulting machine instruction.
     pub site: u64,
-    /// Why compiled code was left: a [`crate::Leave`] as a number. Written by the stubs.
-    pub leave: u64,
     /// Address of the module's text, added to jump table entries.
     pub text_base: u64,
     /// Identifier of the host call being made: the sign-extended `ecalli` immediate.
     pub host_call_id: u64,
     /// Program counter of the `ecalli` being executed.
     pub host_call_pc: u64,
-    /// The function that serves host calls: `extern "C" fn(*mut VmContext) -> u64`; 0 resumes the guest, anything else
-    /// leaves compiled code.
+    /// The function that serves host calls: `extern "C" fn(host_call_data: u64) -> u64`; 0 resumes the guest, anything
+    /// else leaves compiled code.
     pub host_call_entry: u64,
     /// The runtime's own data for `host_call_entry`.
     pub host_call_data: u64,
@@ -61,18 +57,14 @@ macro_rules! offsets {
 }
 
 offsets! {
-    /// Displacement of [`VmContext::regs`] from the segment base.
-    REGS = regs;
     /// Displacement of [`VmContext::gas`] from the segment base.
     GAS_SLOT = gas;
+    /// Displacement of [`VmContext::regs`] from the segment base.
+    REGS = regs;
     /// Displacement of [`VmContext::host_rsp`] from the segment base.
     HOST_RSP = host_rsp;
-    /// Displacement of [`VmContext::host_gs_base`] from the segment base.
-    HOST_GS_BASE = host_gs_base;
     /// Displacement of [`VmContext::site`] from the segment base.
     SITE = site;
-    /// Displacement of [`VmContext::leave`] from the segment base.
-    LEAVE = leave;
     /// Displacement of [`VmContext::text_base`] from the segment base.
     TEXT_BASE = text_base;
     /// Displacement of [`VmContext::host_call_id`] from the segment base.
@@ -81,6 +73,8 @@ offsets! {
     HOST_CALL_PC = host_call_pc;
     /// Displacement of [`VmContext::host_call_entry`] from the segment base.
     HOST_CALL_ENTRY = host_call_entry;
+    /// Displacement of [`VmContext::host_call_data`] from the segment base.
+    HOST_CALL_DATA = host_call_data;
 }
 
 /// Displacement of the dynamic jump table from the segment base.

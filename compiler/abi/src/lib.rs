@@ -19,7 +19,7 @@ pub use cpu::CpuFeatures;
 pub use note::{NOTE_NAME, NOTE_TYPE, Note, NoteError};
 pub use pc_map::{COLD_SITE_BYTES, PcMap, PcMapBuilder, Region, Site};
 pub use registers::HostReg;
-pub use stubs::{Leave, Stub};
+pub use stubs::{HALT_KEY, Leave, Stub, jump_key};
 pub use tier::Tier;
 
 /// A position in an object's text, in bytes from its start.

@@ -20,6 +20,8 @@
 //! *Give-back* is the gas that the charge covered for the site's instruction and those after it: adding it restores the
 //! counter to what it was before the instruction.
 
+use core::ops::Range;
+
 use tvm_isa::{Gas, Pc};
 
 use crate::TextOffset;
@@ -180,6 +182,7 @@ impl<'a> PcMap<'a> {
 
     /// Number of regions.
     #[must_use]
+    #[inline]
     pub fn region_count(&self) -> usize {
         self.records.len() / RECORD
     }
@@ -194,7 +197,12 @@ impl<'a> PcMap<'a> {
     #[must_use]
     #[inline]
     pub fn entry(&self, pc: Pc) -> Option<Region> {
-        let after = self.count_while(|region| region.pc <= pc);
+        // Invocations begin at the first few instructions: looking there first spares them the search.
+        let mut end = 1;
+        while end < self.region_count() && self.record(end).0.pc <= pc {
+            end *= 2;
+        }
+        let after = self.count_while_in(end / 2..self.region_count().min(end), |region| region.pc <= pc);
         // Several regions at one pc do not occur: a region has at least one instruction.
         let (region, _) = self.record(after.checked_sub(1)?);
         (region.pc == pc).then_some(region)
@@ -209,6 +217,7 @@ impl<'a> PcMap<'a> {
 
     /// The site at exactly `text`.
     #[must_use]
+    #[inline]
     pub fn site(&self, text: TextOffset) -> Option<Site> {
         if let Some(after_start) = text.0.checked_sub(self.cold_start.0)
             && !self.cold.is_empty()
@@ -220,6 +229,7 @@ impl<'a> PcMap<'a> {
     }
 
     /// The cold site whose call ends `after_start` bytes behind the start of the cold sites.
+    #[inline]
     fn cold_site(&self, text: TextOffset, after_start: u32) -> Option<Site> {
         if after_start % COLD_SITE_BYTES != COLD_SITE_BYTES - 1 {
             return None;
@@ -246,7 +256,13 @@ impl<'a> PcMap<'a> {
 
     /// Number of leading regions for which `is_before` holds; it must hold for a prefix.
     fn count_while(&self, is_before: impl Fn(&Region) -> bool) -> usize {
-        let (mut low, mut high) = (0, self.region_count());
+        self.count_while_in(0..self.region_count(), is_before)
+    }
+
+    /// The same where it is known that the number lies in `range` or is its end.
+    #[inline]
+    fn count_while_in(&self, range: Range<usize>, is_before: impl Fn(&Region) -> bool) -> usize {
+        let Range { start: mut low, end: mut high } = range;
         while low < high {
             let middle = low + (high - low) / 2;
             if is_before(&self.record(middle).0) { low = middle + 1 } else { high = middle }
@@ -254,6 +270,7 @@ impl<'a> PcMap<'a> {
         low
     }
 
+    #[inline]
     fn record(&self, index: usize) -> (Region, usize) {
         let bytes = &self.records[index * RECORD..(index + 1) * RECORD];
         let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
@@ -330,6 +347,20 @@ mod tests {
         assert_eq!(map.entry(Pc(320)).unwrap().text, TextOffset(600));
         for pc in [1, 309, 319, 321] {
             assert_eq!(map.entry(Pc(pc)), None, "{pc}");
+        }
+    }
+
+    #[test]
+    fn entries_are_found_at_every_place() {
+        for count in 0..40 {
+            let mut map = PcMapBuilder::default();
+            (0..count).for_each(|i| map.region(Region { text: TextOffset(i), pc: Pc(3 * i + 1), charge: Gas(1) }));
+            let bytes = map.finish();
+            let map = PcMap::parse(&bytes).unwrap();
+            for pc in 0..3 * count + 5 {
+                let expected = (pc % 3 == 1 && pc / 3 < count).then_some(TextOffset(pc / 3));
+                assert_eq!(map.entry(Pc(pc)).map(|region| region.text), expected, "{pc} of {count}");
+            }
         }
     }
 

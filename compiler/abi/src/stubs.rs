@@ -3,6 +3,11 @@
 //! Every exit is a call, so that the return address tells where the guest was; the [`crate::PcMap`] turns it into a
 //! program counter and the gas to give back. Guest registers are in their host registers at every call to a stub.
 
+use tvm_isa::layout::HALT_ADDRESS;
+
+use crate::context::MAX_JUMP_TABLE_SLOTS;
+use crate::sections::{NO_TARGET, PAGE};
+
 /// The stubs in the order of their slots in [`crate::sections::STUBS`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
@@ -15,11 +20,29 @@ pub enum Stub {
     /// `ecalli`: [`crate::VmContext::host_call_id`] and [`crate::VmContext::host_call_pc`] are set. Returns to the
     /// instruction after it, unless the host leaves.
     HostCall = 2,
+    /// A dynamic jump that writes no register and cannot go through the jump table. The scratch register holds
+    /// [`jump_key`] of its address, or, if the address has an entry where no block starts, the sum of the text's address
+    /// and [`NO_TARGET`]. Halts if that is [`HALT_KEY`]; otherwise this is [`Stub::Interpret`].
+    Jump = 3,
 }
+
+/// What compiled code makes of the address of a dynamic jump: table entry i is at 2·(i + 1), so that rotating makes
+/// the address an index, and odd addresses huge ones.
+#[must_use]
+pub const fn jump_key(address: u32) -> u32 {
+    address.rotate_right(1)
+}
+
+/// [`jump_key`] of the address that halts. No jump table is so long, and it is not one less than the address of a page:
+/// nothing else in the scratch register can be taken for it.
+pub const HALT_KEY: u32 = jump_key(HALT_ADDRESS);
+
+const _: () = assert!(HALT_KEY as usize >= MAX_JUMP_TABLE_SLOTS);
+const _: () = assert!(NO_TARGET & (PAGE as u32 - 1) != HALT_KEY & (PAGE as u32 - 1));
 
 impl Stub {
     /// All stubs in slot order.
-    pub const ALL: [Self; 3] = [Self::OutOfGas, Self::Interpret, Self::HostCall];
+    pub const ALL: [Self; 4] = [Self::OutOfGas, Self::Interpret, Self::HostCall, Self::Jump];
 
     /// The undefined symbol that names the stub in an object.
     #[must_use]
@@ -28,6 +51,7 @@ impl Stub {
             Self::OutOfGas => "tvm_stub_out_of_gas",
             Self::Interpret => "tvm_stub_interpret",
             Self::HostCall => "tvm_stub_host_call",
+            Self::Jump => "tvm_stub_jump",
         }
     }
 
@@ -38,7 +62,7 @@ impl Stub {
     }
 }
 
-/// Why compiled code was left, as stored in [`crate::VmContext::leave`].
+/// Why compiled code was left: what entering it returns.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u64)]
 pub enum Leave {
@@ -50,12 +74,31 @@ pub enum Leave {
     HostCall = 2,
     /// A memory access faulted; [`crate::VmContext::site`] is the machine instruction itself.
     Fault = 3,
+    /// Through [`Stub::Jump`], to the halt address.
+    Halt = 4,
 }
 
 impl Leave {
     /// The reason whose number is `value`.
     #[must_use]
     pub fn from_number(value: u64) -> Option<Self> {
-        [Self::OutOfGas, Self::Interpret, Self::HostCall, Self::Fault].into_iter().find(|l| *l as u64 == value)
+        const ALL: [Leave; 5] = [Leave::OutOfGas, Leave::Interpret, Leave::HostCall, Leave::Fault, Leave::Halt];
+        ALL.get(usize::try_from(value).ok()?).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_places_in_the_lists() {
+        for (at, stub) in Stub::ALL.into_iter().enumerate() {
+            assert_eq!((stub as usize, stub.slot_offset()), (at, at * 8));
+        }
+        for leave in [Leave::OutOfGas, Leave::Interpret, Leave::HostCall, Leave::Fault, Leave::Halt] {
+            assert_eq!(Leave::from_number(leave as u64), Some(leave));
+        }
+        assert_eq!((Leave::from_number(5), Leave::from_number(u64::MAX)), (None, None));
     }
 }

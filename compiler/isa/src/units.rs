@@ -12,6 +12,7 @@ pub struct GuestAddr(pub u32);
 
 /// Remaining gas. Never negative: where the Gray Paper's counter would fall to −1, the exit is `OutOfGas`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[repr(transparent)]
 pub struct Gas(pub u64);
 
 /// Index of a guest register, 0..=12 by construction.

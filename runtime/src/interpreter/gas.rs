@@ -7,7 +7,7 @@ use tvm_isa::{Gas, GasModel, Pc, Program, Rules};
 use crate::exit::{GuestExit, GuestState};
 
 /// What every instruction costs under [`GasModel::PerInstruction`].
-const INSTRUCTION: Gas = Gas(1);
+pub(crate) const INSTRUCTION_COST: Gas = Gas(1);
 
 /// Blocks whose cost is remembered at a time; when they are more, all are forgotten.
 const MAX_REMEMBERED_BLOCKS: usize = 1 << 16;
@@ -43,7 +43,7 @@ pub(super) fn charge(
     state: &mut GuestState,
 ) -> Result<(), GuestExit> {
     let cost = match rules.gas {
-        GasModel::PerInstruction => INSTRUCTION,
+        GasModel::PerInstruction => INSTRUCTION_COST,
         GasModel::PipelineBlocks if state.charged => return Ok(()),
         GasModel::PipelineBlocks => {
             // Every valid program has a block start at 0 (GP 0.8.0, A.1). What is at `pc` counts in one without.

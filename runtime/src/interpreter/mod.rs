@@ -16,6 +16,7 @@ mod memory_access;
 mod testing;
 
 pub use gas::BlockCosts;
+pub(crate) use gas::INSTRUCTION_COST;
 pub use heap::Heap;
 
 use tvm_isa::{Instruction, Op, Pc, Program, Rules};

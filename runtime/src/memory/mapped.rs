@@ -65,11 +65,11 @@ impl MappedMemory {
         self.space.context_ptr()
     }
 
-    /// The VM context. Not to be used while compiled code runs, or a host call of it, which gets its own reference.
-    #[must_use]
-    pub(crate) fn context(&mut self) -> &mut VmContext {
-        // SAFETY: the context page is always accessible, zero is a valid context, and `self` is borrowed as long.
-        unsafe { &mut *self.space.context_ptr() }
+    /// The VM context's words. Not to be used while compiled code runs.
+    #[cfg(test)]
+    pub(crate) fn context(&mut self) -> &mut [u64; size_of::<VmContext>() / 8] {
+        // SAFETY: the context page is always accessible, any bytes are words, and `self` is borrowed as long.
+        unsafe { &mut *self.space.context_ptr().cast() }
     }
 
     /// The address space itself. Whoever runs code in it keeps a reference, so that it outlives this value.

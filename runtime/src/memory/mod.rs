@@ -8,6 +8,8 @@ mod mapped;
 mod paged;
 
 pub use access::{Access, Inaccessible, PageAccess};
+#[cfg(test)]
+pub(crate) use mapped::MAX_PROTECTED_RUNS;
 pub use mapped::MappedMemory;
 pub use paged::PagedMemory;
 

@@ -14,8 +14,6 @@ pub(super) struct Activation {
     pub(super) context: *mut VmContext,
     /// Native addresses of the module's text.
     pub(super) text: Range<usize>,
-    /// Native addresses that the code's guest accesses can reach: guest memory and the guard behind it.
-    pub(super) memory: Range<usize>,
     /// Set when the system could not supply a page of guest memory (SIGBUS).
     pub(super) page_lost: Cell<bool>,
 }
@@ -26,22 +24,23 @@ thread_local! {
 }
 
 impl Activation {
-    /// Does `work` with this as the thread's activation, then makes the one before it current again. `work` must not
-    /// unwind.
+    /// Does `work` with this as the thread's activation, then makes the one before it current again. `work` learns
+    /// whether there is one before; it must not unwind.
     #[inline]
-    pub(super) fn during(&self, work: impl FnOnce()) {
-        let outer = CURRENT.replace(self);
+    pub(super) fn during<T>(&self, work: impl FnOnce(bool) -> T) -> T {
+        let outer = CURRENT.with(|current| current.replace(self));
         // The handler runs on this thread: no instruction is needed, only that the compiler keeps the order.
         compiler_fence(Ordering::SeqCst);
-        work();
+        let result = work(!outer.is_null());
         compiler_fence(Ordering::SeqCst);
-        CURRENT.set(outer);
+        CURRENT.with(|current| current.set(outer));
+        result
     }
 
     /// The innermost activation of this thread. Async-signal-safe on threads that have one; elsewhere the first access
     /// may allocate, when TVM was loaded with `dlopen`.
     #[inline]
     pub(super) fn current() -> *const Self {
-        CURRENT.get()
+        CURRENT.with(Cell::get)
     }
 }

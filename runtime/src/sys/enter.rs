@@ -1,47 +1,58 @@
 //! Entering and leaving compiled code: the machine code between Rust and the guest.
 //!
 //! ```text
-//!   enter ──► compiled code ──► out_of_gas, interpret ──┐
-//!               ▲        │                              ├──► back to the caller of enter
-//!               │        ├────► (fault) fault_exit ─────┤
-//!               └────────┴────► host_call ──────────────┘
+//!   enter ──► compiled code ──► out_of_gas, interpret, jump ──┐
+//!               ▲        │                                    ├──► back to the caller of enter
+//!               │        ├────► (fault) fault_exit ───────────┤
+//!               └────────┴────► host_call ────────────────────┘
 //! ```
 //!
 //! Compiled code runs on the host's stack, with the stack pointer as [`enter`] left it: 8 bytes off a multiple of 16, so
-//! that it is aligned for Rust once the code has called a stub. At [`VmContext::host_rsp`] lie the context's address,
-//! twice, and above it the registers that the ABI of Rust wants kept. The direction flag and MXCSR are not touched.
+//! that it is aligned for Rust once the code has called a stub. At [`HOST_RSP`] lie the registers that the
+//! ABI of Rust wants kept. The direction flag and MXCSR are not touched.
+//!
+//! Guest registers are moved directly to and from where Rust keeps them ([`REGS`]): a copy made right
+//! afterwards, in larger pieces, would have to wait until the processor has written the small ones.
 //!
 //! The gs base must be guest address 0 all the while. There is no unwind information for these functions: panics must
 //! not pass them, and backtraces from a host call end here.
 
 use std::arch::naked_asm;
 
-use tvm_abi::context::{GAS_SLOT, HOST_CALL_ENTRY, HOST_RSP, LEAVE, REGS, SITE};
+use tvm_abi::context::{GAS_SLOT, HOST_CALL_DATA, HOST_CALL_ENTRY, HOST_RSP, REGS, SITE};
 use tvm_abi::registers::{GAS, GUEST, SCRATCH};
-use tvm_abi::{HostReg, Leave, Stub, VmContext};
+use tvm_abi::{HALT_KEY, HostReg, Leave, Stub};
+use tvm_isa::Reg;
 
-/// Makes `save_guest` and `load_guest`, which move all guest registers and the gas between processor and context, from
+/// Makes `save_guest` and `load_guest`, which move all guest registers and the gas between processor and memory, from
 /// the table of registers. The build fails when the table is not the one in the ABI.
 macro_rules! guest_registers {
-    ($($index:literal $name:literal $reg:ident,)* gas $gas:literal $gas_reg:ident) => {
+    ($($index:literal $name:literal $reg:ident,)* last $last:literal $last_name:literal $last_reg:ident,
+     gas $gas:literal $gas_reg:ident) => {
         const _: () = {
             $(assert!(GUEST[$index] as u8 == HostReg::$reg as u8);)*
-            assert!([$($index),*].len() == GUEST.len());
+            assert!(GUEST[$last] as u8 == HostReg::$last_reg as u8);
+            assert!([$($index,)* $last].len() == GUEST.len());
             assert!(GAS as u8 == HostReg::$gas_reg as u8);
         };
+        /// Overwrites the scratch register.
         macro_rules! save_guest {
             () => {
                 concat!(
-                    $("mov qword ptr gs:[{regs} + 8 * ", $index, "], ", $name, "\n",)*
+                    "mov rcx, qword ptr gs:[{regs}]\n",
+                    $("mov qword ptr [rcx + 8 * ", $index, "], ", $name, "\n",)*
+                    "mov qword ptr [rcx + 8 * ", $last, "], ", $last_name, "\n",
                     "mov qword ptr gs:[{gas}], ", $gas, "\n",
                 )
             };
         }
+        /// From the address in the register that is loaded last; the scratch register is kept.
         macro_rules! load_guest {
             () => {
                 concat!(
-                    $("mov ", $name, ", qword ptr gs:[{regs} + 8 * ", $index, "]\n",)*
                     "mov ", $gas, ", qword ptr gs:[{gas}]\n",
+                    $("mov ", $name, ", qword ptr [", $last_name, " + 8 * ", $index, "]\n",)*
+                    "mov ", $last_name, ", qword ptr [", $last_name, " + 8 * ", $last, "]\n",
                 )
             };
         }
@@ -56,23 +67,23 @@ guest_registers! {
     4 "rax" Rax,
     5 "rbx" Rbx,
     6 "r14" R14,
-    7 "rdi" Rdi,
     8 "rsi" Rsi,
     9 "r10" R10,
     10 "r11" R11,
     11 "r12" R12,
     12 "r13" R13,
+    last 7 "rdi" Rdi,
     gas "r15" R15
 }
 
 const _: () = assert!(SCRATCH as u8 == HostReg::Rcx as u8, "enter jumps through rcx");
 
-/// Returns from [`enter`]: the end of every way out.
+/// Returns from [`enter`] with a reason: the end of every way out.
 macro_rules! return_to_host {
     () => {
         concat!(
+            "mov eax, {reason}\n",
             "mov rsp, qword ptr gs:[{host_rsp}]\n",
-            "add rsp, 16\n",
             "pop r15\n",
             "pop r14\n",
             "pop r13\n",
@@ -84,15 +95,23 @@ macro_rules! return_to_host {
     };
 }
 
-/// Loads guest registers and gas from the context and jumps to `target`. Returns when the code leaves; then guest
-/// registers and gas are in the context again, and [`VmContext::leave`] and [`VmContext::site`] say why and where.
+/// Forgets the call of a stub that does not return: the processor expects a return for each call, and would predict all
+/// later ones wrongly. Registers must have been saved.
+macro_rules! forget_call {
+    () => {
+        concat!("lea rcx, [rip + 3f]\n", "push rcx\n", "ret\n", "3:\n")
+    };
+}
+
+/// Loads guest registers and gas and jumps to `target`. Returns when the code leaves; then guest registers and gas are
+/// in memory again, the result is a [`Leave`] as a number, and the context's site says where it was.
 ///
 /// # Safety
-/// The gs base must be guest address 0 of a reservation, `context` its context, and `target` an entry point of code
-/// that TVM's compiler made and that is linked against the stubs below. [`VmContext::host_call_entry`] must be a
-/// function that does not unwind.
+/// The gs base must be guest address 0 of a reservation and `target` an entry point of code that TVM's compiler made and
+/// that is linked against the stubs below. The context must name `regs`, which nobody else uses meanwhile, and a function
+/// for host calls that does not unwind.
 #[unsafe(naked)]
-pub(super) unsafe extern "sysv64" fn enter(context: *mut VmContext, target: usize) {
+pub(super) unsafe extern "sysv64" fn enter(regs: *mut [u64; Reg::COUNT], target: usize) -> u64 {
     naked_asm!(
         "push rbp",
         "push rbx",
@@ -100,14 +119,11 @@ pub(super) unsafe extern "sysv64" fn enter(context: *mut VmContext, target: usiz
         "push r13",
         "push r14",
         "push r15",
-        "push rdi",
-        "push rdi",
         "mov qword ptr gs:[{host_rsp}], rsp",
         "mov rcx, rsi",
         load_guest!(),
         "jmp rcx",
         host_rsp = const HOST_RSP,
-        regs = const REGS,
         gas = const GAS_SLOT,
     )
 }
@@ -120,11 +136,10 @@ macro_rules! leaving_stub {
         unsafe extern "sysv64" fn $name() {
             naked_asm!(
                 "pop qword ptr gs:[{site}]",
-                "mov qword ptr gs:[{leave}], {reason}",
                 save_guest!(),
+                forget_call!(),
                 return_to_host!(),
                 site = const SITE,
-                leave = const LEAVE,
                 reason = const Leave::$reason as u64,
                 regs = const REGS,
                 gas = const GAS_SLOT,
@@ -144,25 +159,43 @@ leaving_stub! {
     interpret Interpret
 }
 
-/// [`Stub::HostCall`]. The host may have changed any register in the context, so that all are loaded again.
+leaving_stub! {
+    /// What [`jump`] is for the halt address.
+    halt Halt
+}
+
+/// [`Stub::Jump`].
+#[unsafe(naked)]
+unsafe extern "sysv64" fn jump() {
+    naked_asm!(
+        "cmp ecx, {halt_key}",
+        "je {halt}",
+        "jmp {interpret}",
+        halt_key = const HALT_KEY,
+        halt = sym halt,
+        interpret = sym interpret,
+    )
+}
+
+/// [`Stub::HostCall`]. The host may have changed any register, so that all are loaded again.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn host_call() {
     naked_asm!(
         save_guest!(),
-        "mov rdi, qword ptr gs:[{host_rsp}]",
-        "mov rdi, qword ptr [rdi]",
+        "mov rdi, qword ptr gs:[{data}]",
         "call qword ptr gs:[{entry}]",
-        "test rax, rax",
+        "test eax, eax",
         "jnz 2f",
+        "mov rdi, qword ptr gs:[{regs}]",
         load_guest!(),
         "ret",
         "2:",
         "pop qword ptr gs:[{site}]",
-        "mov qword ptr gs:[{leave}], {reason}",
+        forget_call!(),
         return_to_host!(),
+        data = const HOST_CALL_DATA,
         entry = const HOST_CALL_ENTRY,
         site = const SITE,
-        leave = const LEAVE,
         reason = const Leave::HostCall as u64,
         regs = const REGS,
         gas = const GAS_SLOT,
@@ -170,14 +203,12 @@ unsafe extern "sysv64" fn host_call() {
     )
 }
 
-/// Where the signal handler lets a faulting guest go on. [`VmContext::site`] is set; all registers are the guest's.
+/// Where the signal handler lets a faulting guest go on. The context's site is set; all registers are the guest's.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn fault_exit() {
     naked_asm!(
-        "mov qword ptr gs:[{leave}], {reason}",
         save_guest!(),
         return_to_host!(),
-        leave = const LEAVE,
         reason = const Leave::Fault as u64,
         regs = const REGS,
         gas = const GAS_SLOT,
@@ -191,6 +222,7 @@ pub(crate) fn stub_address(stub: Stub) -> usize {
         Stub::OutOfGas => out_of_gas,
         Stub::Interpret => interpret,
         Stub::HostCall => host_call,
+        Stub::Jump => jump,
     };
     code as usize
 }

@@ -15,7 +15,7 @@ mod pool;
 mod reservation;
 mod signals;
 
-pub(crate) use compiled::HostReply;
+pub(crate) use compiled::{HostReply, Left};
 pub(crate) use cpu::host_features;
 pub use error::SysError;
 pub(crate) use image::{Image, JumpTable, Segment};

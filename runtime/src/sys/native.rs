@@ -13,6 +13,8 @@ use crate::error::Error;
 /// Compiled code of one program, mapped and linked with this runtime's stubs.
 #[derive(Clone, Debug)]
 pub(crate) struct NativeModule {
+    /// Borrows from `loaded`.
+    map: PcMap<'static>,
     loaded: Arc<Loaded>,
     code: CompiledCode,
 }
@@ -34,7 +36,10 @@ impl NativeModule {
         // SAFETY: objects come from this process's compiler or from the cache, which is ours, keyed by the compiler's
         // identity and checked by digest (see tvm_cache); `loaded` keeps them mapped.
         let code = unsafe { CompiledCode::new(loaded.text_range(), owner)? };
-        Ok(Self { loaded, code })
+        // SAFETY: the map borrows from the mapping that `loaded` owns, which neither moves nor changes; it is not given out
+        // for longer than `self` lives.
+        let map = unsafe { std::mem::transmute::<PcMap<'_>, PcMap<'static>>(loaded.pc_map()) };
+        Ok(Self { map, loaded, code })
     }
 
     pub(crate) fn code(&self) -> &CompiledCode {
@@ -45,8 +50,9 @@ impl NativeModule {
         self.loaded.note()
     }
 
-    pub(crate) fn pc_map(&self) -> PcMap<'_> {
-        self.loaded.pc_map()
+    #[inline]
+    pub(crate) fn pc_map(&self) -> &PcMap<'_> {
+        &self.map
     }
 
     pub(crate) fn program_blob(&self) -> &[u8] {
@@ -70,14 +76,15 @@ impl NativeModule {
     }
 
     /// The guest instruction that compiled code was left at, given the native address that it left behind.
-    pub(crate) fn site(&self, map: &PcMap<'_>, leave: Leave, address: u64) -> Option<Site> {
-        let offset = address.checked_sub(self.loaded.text_range().start as u64)?;
+    #[inline]
+    pub(crate) fn site(&self, leave: Leave, address: u64) -> Option<Site> {
+        let offset = address.checked_sub(self.code.text().start as u64)?;
         let offset = match leave {
             Leave::Fault => offset,
             // The map knows calls by their last byte.
-            Leave::OutOfGas | Leave::Interpret | Leave::HostCall => offset.checked_sub(1)?,
+            Leave::OutOfGas | Leave::Interpret | Leave::HostCall | Leave::Halt => offset.checked_sub(1)?,
         };
-        map.site(TextOffset(u32::try_from(offset).ok()?))
+        self.map.site(TextOffset(u32::try_from(offset).ok()?))
     }
 }
 

@@ -91,7 +91,7 @@ mod tests {
     }
 
     fn dirty(mut memory: MappedMemory) -> MappedMemory {
-        memory.context().regs = [0x5ec2e7; 13];
+        *memory.context() = [0x5ec2e7; _];
         let mut guest = GuestMemory::Mapped(memory);
         guest.write(16 << 12, &[0xaa; 8192]).unwrap();
         guest.set_access(1 << 10, 3, Access::Write).unwrap();
@@ -105,7 +105,7 @@ mod tests {
     /// Every byte that any page can be made to show.
     fn assert_clean(memory: MappedMemory) {
         let mut memory = memory;
-        assert_eq!(memory.context().regs, [0; 13]);
+        assert_eq!(*memory.context(), [0; _]);
         let mut guest = GuestMemory::Mapped(memory);
         for (first, count) in [(16, 2), (1 << 10, 3), (20, 2)] {
             guest.set_access(first, count, Access::Read).unwrap();

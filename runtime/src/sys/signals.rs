@@ -8,6 +8,7 @@
 //! exit: the kernel restores signal mask and stack as after any handler.
 
 use std::ffi::{c_int, c_void};
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use libc::{SIG_DFL, SIG_IGN, SIGBUS, SIGSEGV, sigaction, siginfo_t, ucontext_t};
@@ -17,6 +18,7 @@ use super::SysError;
 use super::activation::Activation;
 use super::enter::fault_exit_address;
 use super::gs_base::GsBase;
+use super::reservation::{GUARD_BYTES, GUEST_BYTES};
 
 /// Codes of a SIGSEGV for an unmapped and for a protected page.
 const SEGV_CODES: [c_int; 2] = [1, 2];
@@ -99,20 +101,19 @@ fn leave_guest(gs_base: GsBase, signal: c_int, info: &siginfo_t, context: &mut u
         SIGBUS => info.si_code == BUS_ADRERR,
         _ => false,
     };
-    // Threads that run no guest mostly have no gs base. Asking first spares them the access to thread-local storage,
-    // which in a library loaded with `dlopen` is not async-signal-safe the first time.
+    // SAFETY: for these signals and codes the kernel sets the address.
+    let address = unsafe { info.si_addr() } as usize;
+    // Threads that run no guest have no gs base, or that of a guest that is not at work. Asking first spares them the
+    // access to thread-local storage, which in a library loaded with `dlopen` is not async-signal-safe the first time.
     let gs_base = gs_base.get() as usize;
-    if !is_fault || gs_base == 0 {
+    if !is_fault || gs_base == 0 || !guest_accesses(gs_base).contains(&address) {
         return false;
     }
     // SAFETY: the pointer is null or refers to a frame of this thread that has not returned.
     let Some(activation) = (unsafe { Activation::current().as_ref() }) else { return false };
     let instruction = &mut context.uc_mcontext.gregs[libc::REG_RIP as usize];
-    // SAFETY: for these signals and codes the kernel sets the address.
-    let address = unsafe { info.si_addr() } as usize;
-    let is_guest = gs_base == activation.context as usize + CONTEXT_BYTES
-        && activation.text.contains(&(*instruction as usize))
-        && activation.memory.contains(&address);
+    let is_guest =
+        gs_base == activation.context as usize + CONTEXT_BYTES && activation.text.contains(&(*instruction as usize));
     if !is_guest {
         return false;
     }
@@ -121,6 +122,11 @@ fn leave_guest(gs_base: GsBase, signal: c_int, info: &siginfo_t, context: &mut u
     unsafe { (*activation.context).site = *instruction as u64 };
     *instruction = fault_exit_address() as i64;
     true
+}
+
+/// Addresses that the accesses of a guest's code can reach: guest memory and the guard behind it.
+fn guest_accesses(base: usize) -> Range<usize> {
+    base..base.saturating_add(GUEST_BYTES + GUARD_BYTES)
 }
 
 /// Does what would have happened without TVM.

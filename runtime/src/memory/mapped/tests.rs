@@ -101,10 +101,10 @@ fn reset_takes_everything_back() {
         if round == 1 {
             guest.zero_pages(15, 4).unwrap();
         }
-        mapped(&mut guest).context().gas = 7;
+        *mapped(&mut guest).context() = [7; _];
         mapped(&mut guest).reset(&image).unwrap();
         assert_as_image(&mut guest);
-        assert_eq!(mapped(&mut guest).context().gas, 0);
+        assert_eq!(*mapped(&mut guest).context(), [0; _]);
         guest.set_access(19, 1, Access::Read).unwrap();
         assert_eq!(first_byte(&guest, 19), Some(0), "round {round}");
         mapped(&mut guest).reset(&image).unwrap();

@@ -36,23 +36,47 @@ pub(crate) fn store(ops: &mut x64::Assembler) {
     ops.extend([0x65, 0x67, 0x48, 0x89, 0x07]);
 }
 
-/// Memory whose page 16 is writable and holds these bytes.
-pub(crate) fn memory(bytes: &[u8]) -> GuestMemory {
-    let mut guest = GuestMemory::Mapped(MappedMemory::new().unwrap());
-    guest.set_access(16, 1, Access::Write).unwrap();
-    guest.initialise(GuestAddr(16 << 12), bytes).unwrap();
-    guest
+/// A guest with registers of its own.
+pub(crate) struct Machine {
+    pub memory: GuestMemory,
+    pub regs: [u64; Reg::COUNT],
+    pub gas: Gas,
 }
 
-pub(crate) fn mapped(guest: &mut GuestMemory) -> &mut MappedMemory {
-    let GuestMemory::Mapped(memory) = guest else { unreachable!("made by memory()") };
-    memory
-}
+impl Machine {
+    /// One whose page 16 is writable and holds these bytes, and whose φ7 points at them.
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        let mut memory = GuestMemory::Mapped(MappedMemory::new().unwrap());
+        memory.set_access(16, 1, Access::Write).unwrap();
+        memory.initialise(GuestAddr(16 << 12), bytes).unwrap();
+        Self::of(memory)
+    }
 
-/// Runs from the start; host calls are not expected.
-pub(crate) fn run(code: &CompiledCode, guest: &mut GuestMemory) -> Leave {
-    let space = Arc::clone(mapped(guest).reservation());
-    code.run(&space, TextOffset(0), |_| panic!("unexpected host call")).unwrap()
+    pub(crate) fn of(memory: GuestMemory) -> Self {
+        let mut regs = [0; Reg::COUNT];
+        regs[7] = 16 << 12;
+        Self { memory, regs, gas: Gas(0) }
+    }
+
+    /// Runs from the start; host calls are not expected.
+    pub(crate) fn run(&mut self, code: &CompiledCode) -> Left {
+        self.run_with(code, |_, _| panic!("unexpected host call")).unwrap()
+    }
+
+    pub(crate) fn run_with(
+        &mut self,
+        code: &CompiledCode,
+        serve: impl FnMut(u64, Guest<'_>) -> HostReply,
+    ) -> Result<Left, SysError> {
+        code.run(&mut self.memory, TextOffset(0), &mut self.regs, &mut self.gas, serve)
+    }
+
+    fn context(&mut self) -> *mut VmContext {
+        match &self.memory {
+            GuestMemory::Mapped(memory) => memory.context_ptr(),
+            GuestMemory::Paged(_) => unreachable!("machines have mapped memory"),
+        }
+    }
 }
 
 fn numbered() -> [u64; 13] {
@@ -71,22 +95,53 @@ fn touch_all(ops: &mut x64::Assembler) {
 
 #[test]
 fn registers_and_gas_pass_in_and_out() {
-    for (stub, leave) in [(Stub::OutOfGas, Leave::OutOfGas), (Stub::Interpret, Leave::Interpret)] {
+    for (stub, reason) in
+        [(Stub::OutOfGas, Leave::OutOfGas), (Stub::Interpret, Leave::Interpret), (Stub::Jump, Leave::Interpret)]
+    {
         let mut site = 0;
         let code = code(|ops| {
             touch_all(ops);
             site = call(ops, stub);
         });
-        let mut guest = memory(&[]);
-        let context = mapped(&mut guest).context();
-        (context.regs, context.gas) = (numbered(), 3);
-        assert_eq!(run(&code, &mut guest), leave);
-        let context = mapped(&mut guest).context();
-        assert_eq!(context.regs, numbered().map(|value| value + 1));
-        assert_eq!(context.gas, 3_u64.wrapping_sub(5));
-        assert_eq!(context.site, (code.text.start + site) as u64);
-        assert_eq!(context.text_base, code.text.start as u64);
+        let mut guest = Machine::new(&[]);
+        (guest.regs, guest.gas) = (numbered(), Gas(3));
+        let left = guest.run(&code);
+        assert_eq!((left.reason, left.site), (reason, (code.text.start + site) as u64));
+        assert_eq!(guest.regs, numbered().map(|value| value + 1));
+        assert_eq!(guest.gas, Gas(3_u64.wrapping_sub(5)));
+        // SAFETY: the context is accessible, and nothing runs.
+        assert_eq!(unsafe { (*guest.context()).text_base }, code.text.start as u64);
     }
+}
+
+#[test]
+fn only_the_halt_address_halts() {
+    let page = tvm_abi::sections::PAGE;
+    // What the scratch register can hold: keys of addresses, and sums of a page's address and −1.
+    let keys = [0, 2, 0x7fff_0000, 0xfffe_0000, 0xffff_0002, 0xffff_fffe, 1, 0xffff_0001].map(tvm_abi::jump_key);
+    let sums = [page, 0x7fff_9000, 0x7fff_8000, 0x5555_7fff_8000, 0x5555_7fff_9000].map(|text| text - 1);
+    let others = keys.into_iter().map(u64::from).chain(sums).map(|rcx| (rcx, Leave::Interpret));
+    for (rcx, reason) in others.chain([(0x7fff_8000, Leave::Halt)]) {
+        let mut site = 0;
+        let code = code(|ops| {
+            touch_all(ops);
+            dynasm!(ops
+                ; .arch x64
+                ; push rax
+                ; mov rax, QWORD stub_address(Stub::Jump) as i64
+                ; mov rcx, QWORD rcx as i64
+                ; xchg rax, [rsp]
+                ; call QWORD [rsp]
+            );
+            site = ops.offset().0;
+        });
+        let mut guest = Machine::new(&[]);
+        (guest.regs, guest.gas) = (numbered(), Gas(30));
+        let left = guest.run(&code);
+        assert_eq!((left.reason, left.site), (reason, (code.text.start + site) as u64), "{rcx:#x}");
+        assert_eq!((guest.regs, guest.gas), (numbered().map(|value| value + 1), Gas(25)));
+    }
+    assert_eq!(tvm_abi::jump_key(tvm_isa::layout::HALT_ADDRESS), tvm_abi::HALT_KEY);
 }
 
 #[test]
@@ -99,11 +154,10 @@ fn each_register_is_where_the_abi_says() {
         dynasm!(ops ; .arch x64 ; mov r15, 77);
         call(ops, Stub::Interpret);
     });
-    let mut guest = memory(&[]);
-    run(&code, &mut guest);
-    let context = mapped(&mut guest).context();
-    assert_eq!(context.regs, std::array::from_fn(|index| index as u64));
-    assert_eq!(context.gas, 77);
+    let mut guest = Machine::new(&[]);
+    guest.run(&code);
+    assert_eq!(guest.regs, std::array::from_fn(|index| index as u64));
+    assert_eq!(guest.gas, Gas(77));
 }
 
 #[test]
@@ -117,31 +171,72 @@ fn host_calls_see_and_change_the_guest() {
         touch_all(ops);
         call(ops, Stub::Interpret);
     });
-    let mut guest = memory(&[]);
-    let space = Arc::clone(mapped(&mut guest).reservation());
+    let mut guest = Machine::new(&[]);
     for leave_at in [1, 2, 3] {
-        let context = mapped(&mut guest).context();
-        (context.regs, context.gas) = (numbered(), 100);
+        (guest.regs, guest.gas) = (numbered(), Gas(100));
         let mut calls = 0;
-        let left = code.run(&space, TextOffset(0), |context| {
+        let left = guest.run_with(&code, |_, guest| {
             calls += 1;
             let so_far = 21 * calls - 20;
-            assert_eq!(context.regs, numbered().map(|value| value + so_far));
-            assert_eq!(context.gas, 100 - 5 * calls);
-            context.regs.iter_mut().for_each(|value| *value += 20);
+            assert_eq!(*guest.regs, numbered().map(|value| value + so_far));
+            assert_eq!(*guest.gas, Gas(100 - 5 * calls));
+            guest.regs.iter_mut().for_each(|value| *value += 20);
             if calls == leave_at { HostReply::Leave } else { HostReply::Resume }
         });
-        let context = mapped(&mut guest).context();
+        let left = left.unwrap();
         let expected = if leave_at == 3 { Leave::Interpret } else { Leave::HostCall };
-        assert_eq!(left.unwrap(), expected);
+        assert_eq!(left.reason, expected);
         assert_eq!(calls, leave_at.min(2));
         let sum = 21 * leave_at - if leave_at == 3 { 20 } else { 0 };
-        assert_eq!(context.regs, numbered().map(|value| value + sum));
-        assert_eq!(context.gas, 100 - 5 * leave_at);
+        assert_eq!(guest.regs, numbered().map(|value| value + sum));
+        assert_eq!(guest.gas, Gas(100 - 5 * leave_at));
         if leave_at == 2 {
-            assert_eq!(context.site, (code.text.start + site) as u64);
+            assert_eq!(left.site, (code.text.start + site) as u64);
         }
     }
+}
+
+#[test]
+fn a_host_that_takes_the_memory_away_ends_the_run() {
+    let code = code(|ops| {
+        load(ops);
+        call(ops, Stub::HostCall);
+        load(ops);
+        call(ops, Stub::Interpret);
+    });
+    let other = || GuestMemory::Mapped(MappedMemory::new().unwrap());
+    let paged = || GuestMemory::Paged(crate::memory::PagedMemory::new());
+    for replacement in [&other as &dyn Fn() -> GuestMemory, &paged] {
+        let mut guest = Machine::new(&[1; 8]);
+        let left = guest.run_with(&code, |_, guest| {
+            drop(std::mem::replace(guest.memory, replacement()));
+            HostReply::Resume
+        });
+        assert!(left.unwrap_err().to_string().contains("other memory in the place"));
+    }
+    // Back in time is as if nothing had been done.
+    let mut guest = Machine::new(&[1; 8]);
+    let left = guest.run_with(&code, |_, guest| {
+        let taken = std::mem::replace(guest.memory, paged());
+        *guest.memory = taken;
+        HostReply::Resume
+    });
+    assert_eq!(left.unwrap().reason, Leave::Interpret);
+}
+
+#[test]
+fn a_memory_that_is_not_protected_any_more_ends_the_run() {
+    let code = code(|ops| {
+        call(ops, Stub::HostCall);
+        dynasm!(ops ; .arch x64 ; ud2);
+    });
+    let mut guest = Machine::new(&[]);
+    let left = guest.run_with(&code, |_, guest| {
+        let pages = 2 * crate::memory::MAX_PROTECTED_RUNS as u32;
+        (0..pages).for_each(|page| guest.memory.set_access(1000 + 2 * page, 1, Access::Read).unwrap());
+        HostReply::Resume
+    });
+    assert_eq!(left.unwrap().reason, Leave::HostCall);
 }
 
 #[test]
@@ -152,15 +247,15 @@ fn guest_memory_is_reached_through_gs() {
         store(ops);
         call(ops, Stub::Interpret);
     });
-    let mut guest = memory(&41_u64.to_le_bytes());
+    let mut guest = Machine::new(&41_u64.to_le_bytes());
     // The upper half of the address does not count.
-    mapped(&mut guest).context().regs[7] = 0xabcd_0000_0001_0000;
-    run(&code, &mut guest);
-    assert_eq!(guest.read(0x10008, 8).unwrap(), 42_u64.to_le_bytes());
+    guest.regs[7] = 0xabcd_0000_0001_0000;
+    guest.run(&code);
+    assert_eq!(guest.memory.read(0x10008, 8).unwrap(), 42_u64.to_le_bytes());
 }
 
 /// Calls `enter` with known values in all registers that Rust wants kept, and returns whether they were.
-fn enters_like_a_function(context: *mut VmContext, target: usize) -> bool {
+fn enters_like_a_function(regs: *mut [u64; Reg::COUNT], target: usize) -> bool {
     let mut ops = x64::Assembler::new().unwrap();
     dynasm!(ops
         ; .arch x64
@@ -184,8 +279,22 @@ fn enters_like_a_function(context: *mut VmContext, target: usize) -> bool {
     );
     let buffer = ops.finalize().unwrap();
     // SAFETY: the buffer holds the function above.
-    let function: extern "sysv64" fn(*mut VmContext, usize) -> bool = unsafe { std::mem::transmute(buffer.as_ptr()) };
-    function(context, target)
+    let function: extern "sysv64" fn(*mut [u64; Reg::COUNT], usize) -> bool =
+        unsafe { std::mem::transmute(buffer.as_ptr()) };
+    function(regs, target)
+}
+
+/// Does `work` as `CompiledCode::run` does it, with a host call function of its own, which gets the guest's registers.
+fn by_hand<T>(guest: &mut Machine, serve: *const (), work: impl FnOnce(*mut [u64; Reg::COUNT]) -> T) -> T {
+    let (context, regs) = (guest.context(), &raw mut guest.regs);
+    // SAFETY: the context is accessible and not in use.
+    unsafe {
+        ((*context).regs, (*context).host_call_data) = (regs as u64, regs as u64);
+        (*context).host_call_entry = serve as u64;
+    }
+    let way = GsBase::detect();
+    // SAFETY: nothing else on this thread uses gs.
+    unsafe { way.during(context as u64 + CONTEXT_BYTES as u64, false, || work(regs)) }
 }
 
 #[test]
@@ -195,70 +304,56 @@ fn what_rust_wants_kept_is_kept() {
             touch_all(ops);
             call(ops, stub);
         });
-        let mut guest = memory(&[]);
-        let context = mapped(&mut guest).context_ptr();
-        let gs_base = GsBase::detect();
-        let before = gs_base.get();
-        // SAFETY: the context is accessible and not in use.
-        unsafe { (*context).host_call_entry = leave_at_once as *const () as u64 };
-        // SAFETY: nothing else on this thread uses gs.
-        unsafe { gs_base.set(mapped(&mut guest).base() as u64) };
-        let kept = enters_like_a_function(context, code.text.start);
-        // SAFETY: as above.
-        unsafe { gs_base.set(before) };
+        let mut guest = Machine::new(&[]);
+        let kept =
+            by_hand(&mut guest, leave_at_once as *const (), |regs| enters_like_a_function(regs, code.text.start));
         assert!(kept, "{stub:?}");
     }
 }
 
-extern "sysv64" fn leave_at_once(_context: *mut VmContext) -> u64 {
+extern "sysv64" fn leave_at_once(_regs: *mut u64) -> u64 {
     1
 }
 
-/// Returns the stack pointer's distance from the alignment that functions may rely on, and the context's address.
+/// Returns the stack pointer's distance from the alignment that functions may rely on.
 #[unsafe(naked)]
-extern "sysv64" fn stack_and_context(_context: *mut VmContext) -> u64 {
+extern "sysv64" fn stack_alignment(_regs: *mut u64) -> u64 {
     std::arch::naked_asm!("lea rax, [rsp + 8]", "and rax, 15", "mov [rdi], rax", "mov eax, 1", "ret",)
 }
 
 #[test]
-fn the_host_call_function_gets_an_aligned_stack_and_the_context() {
+fn the_host_call_function_gets_an_aligned_stack_and_its_data() {
     let code = code(|ops| {
         call(ops, Stub::HostCall);
     });
-    let mut guest = memory(&[]);
-    let context = mapped(&mut guest).context();
-    context.regs[0] = 99;
-    context.host_call_entry = stack_and_context as *const () as u64;
-    let gs_base = GsBase::detect();
-    let before = gs_base.get();
-    // SAFETY: nothing else on this thread uses gs; context and code are as `enter` wants them.
-    unsafe {
-        gs_base.set(mapped(&mut guest).base() as u64);
-        enter(mapped(&mut guest).context_ptr(), code.text.start);
-        gs_base.set(before);
-    }
-    assert_eq!(mapped(&mut guest).context().regs[0], 0);
+    let mut guest = Machine::new(&[]);
+    guest.regs[0] = 99;
+    // SAFETY: context and code are as `enter` wants them.
+    let leave = by_hand(&mut guest, stack_alignment as *const (), |regs| unsafe { enter(regs, code.text.start) });
+    assert_eq!((leave, guest.regs[0]), (Leave::HostCall as u64, 0));
 }
 
 #[test]
-fn the_gs_base_is_put_back_in_both_ways() {
+fn a_hosts_gs_base_is_put_back_in_both_ways() {
     let mut code = code(|ops| {
         load(ops);
         call(ops, Stub::Interpret);
     });
-    let mut guest = memory(&7_u64.to_le_bytes());
-    mapped(&mut guest).context().regs[7] = 0x10000;
+    let mut guest = Machine::new(&7_u64.to_le_bytes());
     for way in [GsBase::SystemCall, GsBase::detect()] {
         code.gs_base = way;
         let before = way.get();
         // SAFETY: nothing on this thread uses gs.
         unsafe { way.set(0x7000) };
-        run(&code, &mut guest);
+        guest.run(&code);
         let after = way.get();
         // SAFETY: as above.
         unsafe { way.set(before) };
-        assert_eq!(after, 0x7000);
-        assert_eq!(mapped(&mut guest).context().regs[4], 7);
+        assert_eq!((after, guest.regs[4]), (0x7000, 7));
+        // Where there is none, a guest's may stay, and is as good as none.
+        guest.run(&code);
+        guest.run(&code);
+        assert_eq!(guest.regs[4], 7);
     }
 }
 
@@ -276,16 +371,14 @@ fn load_call_load() -> CompiledCode {
 
 /// Runs `depth` guests, each in a host call of the one before; the guest at depth d adds d up.
 fn nest(code: &CompiledCode, depth: u64) -> u64 {
-    let mut guest = memory(&depth.to_le_bytes());
-    mapped(&mut guest).context().regs[7] = 0x10000;
-    let space = Arc::clone(mapped(&mut guest).reservation());
+    let mut guest = Machine::new(&depth.to_le_bytes());
     let mut inner = 0;
-    let leave = code.run(&space, TextOffset(0), |_| {
+    let left = guest.run_with(code, |_, _| {
         inner = if depth == 0 { 0 } else { nest(code, depth - 1) };
         HostReply::Resume
     });
-    assert_eq!(leave.unwrap(), Leave::Interpret);
-    inner + mapped(&mut guest).context().regs[4]
+    assert_eq!(left.unwrap().reason, Leave::Interpret);
+    inner + guest.regs[4]
 }
 
 #[test]
@@ -296,14 +389,16 @@ fn guests_run_within_host_calls_of_others() {
 #[test]
 fn a_panic_of_the_host_passes_the_guest() {
     let code = load_call_load();
-    let mut guest = memory(&1_u64.to_le_bytes());
-    mapped(&mut guest).context().regs[7] = 0x10000;
-    let space = Arc::clone(mapped(&mut guest).reservation());
-    let before = GsBase::detect().get();
-    let panicking = || code.run(&space, TextOffset(0), |_| resume_unwind(Box::new("host"))).map(|_| ());
+    let mut guest = Machine::new(&1_u64.to_le_bytes());
+    let way = GsBase::detect();
+    // SAFETY: nothing on this thread uses gs.
+    unsafe { way.set(0x7000) };
+    let panicking = || guest.run_with(&code, |_, _| resume_unwind(Box::new("host"))).map(|_| ());
     let panic = catch_unwind(AssertUnwindSafe(panicking)).unwrap_err();
     assert_eq!(*panic.downcast::<&str>().unwrap(), "host");
-    assert_eq!(GsBase::detect().get(), before);
+    assert_eq!(way.get(), 0x7000);
+    // SAFETY: as above.
+    unsafe { way.set(0) };
     assert!(Activation::current().is_null());
     assert_eq!(nest(&code, 1), 2);
 }
@@ -311,10 +406,9 @@ fn a_panic_of_the_host_passes_the_guest() {
 #[test]
 fn entries_outside_the_code_are_refused() {
     let code = load_call_load();
-    let mut guest = memory(&[]);
-    let space = Arc::clone(mapped(&mut guest).reservation());
+    let Machine { memory, regs, gas } = &mut Machine::new(&[]);
     for past in [code.text.len() as u32, u32::MAX] {
-        assert!(code.run(&space, TextOffset(past), |_| HostReply::Leave).is_err());
+        assert!(code.run(memory, TextOffset(past), regs, gas, |_, _| HostReply::Leave).is_err());
     }
 }
 

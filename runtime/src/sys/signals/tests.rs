@@ -3,12 +3,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 
 use dynasmrt::dynasm;
-use tvm_abi::{Leave, Stub, TextOffset};
+use tvm_abi::{Leave, Stub};
+use tvm_isa::{Gas, Reg};
 
 use super::*;
 use crate::memory::{Access, GuestMemory, MappedMemory};
 use crate::sys::compiled::CompiledCode;
-use crate::sys::compiled::tests::{call, code, load, mapped, memory, run, store};
+use crate::sys::compiled::tests::{Machine, call, code, load, store};
 use crate::sys::{HostReply, Image, Segment, child};
 
 /// Loads φ4 from φ7, having set every other register to a known value.
@@ -28,33 +29,32 @@ fn storing() -> CompiledCode {
 }
 
 /// Runs `code` with φ7 at `address`.
-fn access(code: &CompiledCode, guest: &mut GuestMemory, address: u64) -> Leave {
-    mapped(guest).context().regs = [3; 13];
-    mapped(guest).context().regs[7] = address;
-    mapped(guest).context().gas = 9;
-    run(code, guest)
+fn access(code: &CompiledCode, guest: &mut Machine, address: u64) -> Leave {
+    guest.regs = [3; Reg::COUNT];
+    (guest.regs[7], guest.gas) = (address, Gas(9));
+    guest.run(code).reason
 }
 
 #[test]
 fn a_fault_leaves_with_all_registers_at_the_instruction() {
     let code = storing();
-    let mut guest = memory(&[]);
+    let mut guest = Machine::new(&[]);
     for _ in 0..3 {
         assert_eq!(access(&code, &mut guest, 0x2_0000), Leave::Fault);
-        let context = mapped(&mut guest).context();
-        assert_eq!(context.site - context.text_base, 3, "after the inc");
-        let mut expected = [3; 13];
-        (expected[7], expected[12]) = (0x2_0000, 4);
-        assert_eq!((context.regs, context.gas), (expected, 9));
+        let left = guest.run(&code);
+        assert_eq!((left.reason, left.site - code.text().start as u64), (Leave::Fault, 3), "after the inc");
+        let mut expected = [3; Reg::COUNT];
+        (expected[7], expected[12]) = (0x2_0000, 5);
+        assert_eq!((guest.regs, guest.gas), (expected, Gas(9)));
         assert_eq!(access(&code, &mut guest, 0x1_0000), Leave::Interpret);
     }
 }
 
 #[test]
 fn accesses_fault_exactly_where_pages_forbid_them() {
-    let mut guest = memory(&[]);
-    guest.set_access(17, 1, Access::Read).unwrap();
-    guest.set_access(0xf_ffff, 1, Access::Write).unwrap();
+    let mut guest = Machine::new(&[]);
+    guest.memory.set_access(17, 1, Access::Read).unwrap();
+    guest.memory.set_access(0xf_ffff, 1, Access::Write).unwrap();
     let leave = |faults| if faults { Leave::Fault } else { Leave::Interpret };
     for (address, load_faults, store_faults) in [
         (0, true, true),
@@ -82,16 +82,14 @@ fn guests_fault_within_host_calls_of_others() {
         load(ops);
         call(ops, Stub::Interpret);
     });
-    let (mut first, mut second) = (memory(&[]), memory(&[]));
-    mapped(&mut first).context().regs[7] = 0x3_0000;
-    let space = Arc::clone(mapped(&mut first).reservation());
-    let left = outer.run(&space, TextOffset(0), |_| {
+    let (mut first, mut second) = (Machine::new(&[]), Machine::new(&[]));
+    first.regs[7] = 0x3_0000;
+    let left = first.run_with(&outer, |_, _| {
         assert_eq!(access(&loading(), &mut second, 0x2_0000), Leave::Fault);
         HostReply::Resume
     });
-    assert_eq!(left.unwrap(), Leave::Fault);
-    assert_eq!(mapped(&mut second).context().regs[7], 0x2_0000);
-    assert_eq!(mapped(&mut first).context().regs[7], 0x3_0000);
+    assert_eq!(left.unwrap().reason, Leave::Fault);
+    assert_eq!((second.regs[7], first.regs[7]), (0x2_0000, 0x3_0000));
 }
 
 #[test]
@@ -101,11 +99,11 @@ fn many_threads_fault_at_once() {
         for thread in 0..8_u64 {
             let code = &code;
             scope.spawn(move || {
-                let mut guest = memory(&[]);
+                let mut guest = Machine::new(&[]);
                 for page in 17..2000 {
                     let address = (page + thread) << 12;
                     assert_eq!(access(code, &mut guest, address), Leave::Fault);
-                    assert_eq!(mapped(&mut guest).context().regs[7], address);
+                    assert_eq!(guest.regs[7], address);
                 }
             });
         }
@@ -122,11 +120,10 @@ fn a_page_missing_from_its_file_is_no_outcome_of_the_guest() {
     let mut memory = MappedMemory::new().unwrap();
     memory.reset(&image).unwrap();
     file.set_len(4096).unwrap();
-    let mut guest = GuestMemory::Mapped(memory);
+    let mut guest = Machine::of(GuestMemory::Mapped(memory));
     assert_eq!(access(&loading(), &mut guest, 0x1_0000), Leave::Interpret);
-    mapped(&mut guest).context().regs[7] = 0x1_1000;
-    let space = Arc::clone(mapped(&mut guest).reservation());
-    let error = loading().run(&space, TextOffset(0), |_| HostReply::Leave).unwrap_err();
+    guest.regs[7] = 0x1_1000;
+    let error = guest.run_with(&loading(), |_, _| HostReply::Leave).unwrap_err();
     assert!(error.to_string().contains("missing from its file"), "{error}");
 }
 
@@ -173,7 +170,7 @@ const CASES: [Case; 20] = [
     Case { name: "handler", prepare: || handle(new_handler as *const () as usize, libc::SA_SIGINFO), act: read_null, ending: SEEN },
     Case { name: "handler on its stack", prepare: || handle(new_handler as *const () as usize, libc::SA_SIGINFO | libc::SA_ONSTACK), act: || in_host_call(read_null), ending: SEEN },
     Case { name: "handler that goes on", prepare: || handle(skip_instruction as *const () as usize, libc::SA_SIGINFO), act: || { read_null(); in_host_call(read_null); exit(42) }, ending: SEEN },
-    Case { name: "handler that faults, nested", prepare: || handle(faulting_handler as *const () as usize, libc::SA_SIGINFO | libc::SA_NODEFER), act: read_null, ending: SEEN },
+    Case { name: "handler that faults, nested", prepare: || { large_signal_stack(); handle(faulting_handler as *const () as usize, libc::SA_SIGINFO | libc::SA_NODEFER) }, act: read_null, ending: SEEN },
     Case { name: "handler for one time", prepare: || handle(skip_instruction as *const () as usize, libc::SA_SIGINFO | libc::SA_RESETHAND), act: || { read_null(); read_null() }, ending: Ending::Killed(SIGSEGV) },
 ];
 
@@ -208,7 +205,7 @@ fn be(case: &Case, with_tvm: bool) {
     (case.prepare)();
     if with_tvm {
         // Installs the handler, and shows that it works.
-        assert_eq!(access(&loading(), &mut memory(&[]), 0x2_0000), Leave::Fault);
+        assert_eq!(access(&loading(), &mut Machine::new(&[]), 0x2_0000), Leave::Fault);
     }
     (case.act)();
 }
@@ -253,26 +250,24 @@ fn in_host_call(act: fn()) {
         call(ops, Stub::HostCall);
         call(ops, Stub::Interpret);
     });
-    let mut guest = memory(&[]);
-    let space = Arc::clone(mapped(&mut guest).reservation());
-    let left = code.run(&space, TextOffset(0), |_| {
+    let left = Machine::new(&[]).run_with(&code, |_, _| {
         act();
         HostReply::Resume
     });
-    assert_eq!(left.unwrap(), Leave::Interpret);
+    assert_eq!(left.unwrap().reason, Leave::Interpret);
 }
 
 /// Reads the unmapped jump table area, which a guest's accesses cannot reach.
 fn guest_reads_below() {
     // mov rax, gs:[-0x2000]
-    run(&code(|ops| ops.extend([0x65, 0x48, 0x8b, 0x04, 0x25, 0x00, 0xe0, 0xff, 0xff])), &mut memory(&[]));
+    Machine::new(&[]).run(&code(|ops| ops.extend([0x65, 0x48, 0x8b, 0x04, 0x25, 0x00, 0xe0, 0xff, 0xff])));
 }
 
 fn guest_reads_null() {
     let code = code(|ops| {
         dynasm!(ops ; .arch x64 ; xor ecx, ecx ; mov rax, [rcx]);
     });
-    run(&code, &mut memory(&[]));
+    Machine::new(&[]).run(&code);
 }
 
 fn host_reads_guest() {
@@ -288,6 +283,15 @@ fn handle(handler: usize, flags: c_int) {
         (action.sa_sigaction, action.sa_flags) = (handler, flags);
         assert_eq!(libc::sigaction(SIGSEGV, &raw const action, std::ptr::null_mut()), 0);
     }
+}
+
+/// Room for some handlers within each other. Rust's own signal stacks hold two frames where the processor's state is large.
+fn large_signal_stack() {
+    const BYTES: usize = 1 << 16;
+    let stack = Box::leak(vec![0_u8; BYTES].into_boxed_slice());
+    let stack = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: BYTES };
+    // SAFETY: nothing else uses the memory, and no handler runs.
+    assert_eq!(unsafe { libc::sigaltstack(&raw const stack, std::ptr::null_mut()) }, 0);
 }
 
 extern "C" fn old_handler(signal: c_int) {
