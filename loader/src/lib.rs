@@ -1,6 +1,6 @@
 //! Object in, checked, mapped and linked module out.
 //!
-//! Loading takes a few microseconds whatever the length of the code: headers and note are read, three addresses are
+//! Loading takes some ten microseconds whatever the length of the code: headers and note are read, three addresses are
 //! written, and the file's own pages become code. What is loaded is exactly what [`tvm_abi::sections`] describes;
 //! anything else is refused with a reason.
 //!
@@ -16,6 +16,7 @@ mod error;
 mod mapping;
 mod memfd;
 mod object;
+mod reader;
 mod sections;
 
 use std::fs::File;
@@ -29,6 +30,7 @@ pub use object::{Symbol, symbols};
 pub use sections::MAX_SECTIONS;
 
 use mapping::{Linked, Mapped, is_not_executable_here};
+use reader::{Pieces, Reader};
 use sections::Sections;
 
 /// Longest object, in bytes. The compiler's limits keep objects well below it.
@@ -87,18 +89,17 @@ impl Loaded {
     /// # Errors
     /// Like [`Self::from_file`].
     pub fn from_bytes(object: &[u8], stubs: &StubAddresses, host: CpuFeatures) -> Result<Self, LoadError> {
-        check_length(object.len() as u64, object.len() as u64)?;
+        check_length(object.len() as u64)?;
         Self::load(memfd::sealed(object)?, object.len() as u64, stubs, host).map_err(|(error, _)| error)
     }
 
     /// Gives the file back when it could be mapped and is in order, but not be made executable.
     fn load(file: File, len: u64, stubs: &StubAddresses, host: CpuFeatures) -> Result<Self, (LoadError, Option<File>)> {
         let checked = || {
-            let found = file.metadata().map_err(LoadError::system("looking at an object's file"))?.len();
-            check_length(found, len)?;
-            let mapped = Mapped::new(&file, len as usize)?;
-            let (sections, note) = object::check(mapped.bytes(), host)?;
-            Ok((mapped, sections, note))
+            check_length(len)?;
+            let (sections, note) =
+                object::check(&mut Reader::of_file(&file, len as usize, &mut Pieces::default())?, host)?;
+            Ok((Mapped::new(&file, sections.in_place().end)?, sections, note))
         };
         let (mapped, sections, note) = checked().map_err(|error| (error, None))?;
         match mapped.link(&sections.stubs, &sections.text, stubs) {
@@ -167,15 +168,12 @@ impl Loaded {
     }
 }
 
-fn check_length(found: u64, expected: u64) -> Result<(), LoadError> {
-    if expected > MAX_OBJECT_BYTES {
-        return Err(LoadError::TooLong { found: expected });
-    }
-    if found < expected {
-        return Err(LoadError::Truncated { found, expected });
+fn check_length(len: u64) -> Result<(), LoadError> {
+    if len > MAX_OBJECT_BYTES {
+        return Err(LoadError::TooLong { found: len });
     }
     // Mapping nothing is an error of the system's; it is the object that is at fault.
-    if expected == 0 {
+    if len == 0 {
         return Err(LoadError::Missing("ELF header"));
     }
     Ok(())

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use goblin::elf::reloc::{R_X86_64_64, RelocSection};
-use goblin::elf::sym::{SymIterator, Symtab};
+use goblin::elf::reloc::{R_X86_64_64, Reloc, RelocSection};
+use goblin::elf::sym::{Sym, SymIterator, Symtab};
 use tvm_abi::sections;
 use tvm_abi::{CpuFeatures, NOTE_NAME, NOTE_TYPE, Note, PcMap, Stub, TextOffset};
 use tvm_isa::layout::{self, Layout};
 
 use crate::LoadError;
+use crate::reader::Reader;
 use crate::sections::{LAYOUT, Sections, find, limit};
 
 /// Bytes of an ELF note before its descriptor, with TVM's name.
@@ -21,14 +22,14 @@ const SYMBOL_BYTES: usize = 24;
 ///
 /// What remains is trust in the machine code and in the numbers of jump table and pc map: it follows from where the
 /// object was kept.
-pub(crate) fn check(bytes: &[u8], host: CpuFeatures) -> Result<(Sections, Note), LoadError> {
-    let sections = find(bytes)?;
-    let note = note(&bytes[sections.note.clone()])?;
+pub(crate) fn check(object: &mut Reader<'_>, host: CpuFeatures) -> Result<(Sections, Note), LoadError> {
+    let sections = find(object)?;
+    let note = note(object.bytes(sections.note.clone())?)?;
     if !host.contains(note.cpu_features) {
         return Err(LoadError::CpuFeatures { needed: note.cpu_features, host });
     }
-    stubs_are_relocated(bytes, &sections)?;
-    PcMap::parse(&bytes[sections.pc_map.clone()]).ok_or(LoadError::PcMap)?;
+    stubs_are_relocated(object, &sections)?;
+    pc_map_adds_up(object, &sections.pc_map)?;
     tables_fit(&sections, &note)?;
     Ok((sections, note))
 }
@@ -48,34 +49,51 @@ fn note(section: &[u8]) -> Result<Note, LoadError> {
 }
 
 /// Every slot has one relocation: R_X86_64_64 without addend, against the undefined symbol of its stub.
-fn stubs_are_relocated(bytes: &[u8], sections: &Sections) -> Result<(), LoadError> {
-    let Range { start, end } = sections.relocations;
-    let relocations = RelocSection::parse(bytes, start, end - start, true, LAYOUT)?;
-    let symbols = symbol_table(bytes, &sections.symbols)?;
-    let names = &bytes[sections.symbol_names.clone()];
+fn stubs_are_relocated(object: &mut Reader<'_>, sections: &Sections) -> Result<(), LoadError> {
+    let section = object.bytes(sections.relocations.clone())?;
+    let relocations: Vec<Reloc> = RelocSection::parse(section, 0, section.len(), true, LAYOUT)?.iter().collect();
+    let symbols = relocations.iter().map(|relocation| symbol(object, sections, relocation.r_sym));
+    let symbols = symbols.collect::<Result<Vec<Option<Sym>>, LoadError>>()?;
     for (slot, stub) in Stub::ALL.into_iter().enumerate() {
-        let fits = relocations.iter().filter(|relocation| {
-            let symbol = symbols.get(relocation.r_sym);
-            relocation.r_offset == stub.slot_offset() as u64
+        let mut fits = 0;
+        for (relocation, symbol) in relocations.iter().zip(&symbols) {
+            let fits_slot = relocation.r_offset == stub.slot_offset() as u64
                 && relocation.r_type == R_X86_64_64
-                && relocation.r_addend == Some(0)
-                && symbol.is_some_and(|symbol| symbol.st_shndx == 0 && is_name(names, symbol.st_name, stub.symbol()))
-        });
+                && relocation.r_addend == Some(0);
+            if let Some(symbol) = symbol.as_ref().filter(|symbol| fits_slot && symbol.st_shndx == 0) {
+                fits += usize::from(is_named(object, sections, symbol, stub.symbol())?);
+            }
+        }
         // As many relocations as slots, and one for each: none is left over.
-        if fits.count() != 1 {
+        if fits != 1 {
             return Err(LoadError::Relocation { slot, expected: stub.symbol() });
         }
     }
     Ok(())
 }
 
-fn is_name(names: &[u8], at: usize, expected: &str) -> bool {
-    let rest = names.get(at..).and_then(|rest| rest.strip_prefix(expected.as_bytes()));
-    rest.is_some_and(|rest| rest.first() == Some(&0))
+/// An entry of the symbol table, if it is that long.
+fn symbol(object: &mut Reader<'_>, sections: &Sections, index: usize) -> Result<Option<Sym>, LoadError> {
+    if index >= sections.symbols.len() / SYMBOL_BYTES {
+        return Ok(None);
+    }
+    let start = sections.symbols.start + index * SYMBOL_BYTES;
+    Ok(Symtab::parse(object.bytes(start..start + SYMBOL_BYTES)?, 0, 1, LAYOUT)?.get(0))
 }
 
-fn symbol_table<'a>(bytes: &'a [u8], at: &Range<usize>) -> Result<Symtab<'a>, LoadError> {
-    Ok(Symtab::parse(&bytes[..at.end], at.start, at.len() / SYMBOL_BYTES, LAYOUT)?)
+fn is_named(object: &mut Reader<'_>, sections: &Sections, symbol: &Sym, expected: &str) -> Result<bool, LoadError> {
+    let Range { start, end } = sections.symbol_names;
+    let from = start.saturating_add(symbol.st_name);
+    if end.saturating_sub(from) <= expected.len() {
+        return Ok(false);
+    }
+    let found = object.bytes(from..from + expected.len() + 1)?;
+    Ok(found.strip_prefix(expected.as_bytes()) == Some(&[0]))
+}
+
+fn pc_map_adds_up(object: &mut Reader<'_>, at: &Range<usize>) -> Result<(), LoadError> {
+    let header = object.bytes(at.start..at.end.min(at.start + PcMap::HEADER_BYTES))?;
+    if PcMap::len_by(header) == Some(at.len()) { Ok(()) } else { Err(LoadError::PcMap) }
 }
 
 /// The note promises no more than the sections hold, and the images fit into the guest's regions.
@@ -106,12 +124,13 @@ pub struct Symbol {
 /// # Errors
 /// When the object's sections are not as they should be.
 pub fn symbols(object: &[u8]) -> Result<Vec<Symbol>, LoadError> {
-    let sections = find(object)?;
+    let sections = find(&mut Reader::of_bytes(object))?;
     let names = &object[sections.symbol_names.clone()];
-    let table = symbol_table(object, &sections.symbols)?;
-    let in_text = |symbol: &goblin::elf::sym::Sym| symbol.st_shndx != 0 && symbol.st_name != 0;
+    let at = &sections.symbols;
+    let table = Symtab::parse(&object[..at.end], at.start, at.len() / SYMBOL_BYTES, LAYOUT)?;
+    let in_text = |symbol: &Sym| symbol.st_shndx != 0 && symbol.st_name != 0;
     let text_len = sections.text.len() as u64;
-    let symbol = |symbol: goblin::elf::sym::Sym| {
+    let symbol = |symbol: Sym| {
         let name = names.get(symbol.st_name..)?.split(|byte| *byte == 0).next()?;
         let start = u32::try_from(symbol.st_value).ok().filter(|start| u64::from(*start) <= text_len)?;
         let name = String::from_utf8_lossy(name).into_owned();

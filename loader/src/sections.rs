@@ -12,6 +12,7 @@ use tvm_abi::Stub;
 use tvm_abi::sections::{self, PAGE};
 
 use crate::LoadError;
+use crate::reader::Reader;
 
 /// Most sections in an object. TVM writes 13; line tables add some.
 pub const MAX_SECTIONS: u64 = 64;
@@ -39,6 +40,13 @@ pub(crate) struct Sections {
     pub relocations: Range<usize>,
     pub symbols: Range<usize>,
     pub symbol_names: Range<usize>,
+}
+
+impl Sections {
+    /// The part of the file that is mapped to be used where it is.
+    pub(crate) fn in_place(&self) -> Range<usize> {
+        0..[&self.stubs, &self.text, &self.pc_map, &self.program].into_iter().fold(0, |end, part| end.max(part.end))
+    }
 }
 
 /// What a section must look like.
@@ -71,18 +79,19 @@ const RULES: [Rule; 9] = [
 
 type Header = section_header64::SectionHeader;
 
-/// Finds and checks the sections of the object that is all of `bytes`.
-pub(crate) fn find(bytes: &[u8]) -> Result<Sections, LoadError> {
-    let (headers, names) = section_headers(bytes)?;
+/// Finds and checks an object's sections.
+pub(crate) fn find(object: &mut Reader<'_>) -> Result<Sections, LoadError> {
+    let Headers { headers, names, at: headers_at } = section_headers(object)?;
+    let len = object.len();
     let mut found: [Option<&sh::SectionHeader>; RULES.len()] = [None; RULES.len()];
     for header in headers.iter().skip(1) {
-        let name = name_of(names, header);
+        let name = name_of(object, &names, header)?;
         match RULES.iter().position(|rule| rule.name.as_bytes() == name) {
             Some(index) => {
                 if found[index].replace(header).is_some() {
                     return Err(LoadError::Duplicate(RULES[index].name));
                 }
-                check(&RULES[index], header, bytes.len())?;
+                check(&RULES[index], header, len)?;
             }
             None if is_inert(header) => {}
             None => return Err(LoadError::Unknown(String::from_utf8_lossy(name).into_owned())),
@@ -93,7 +102,7 @@ pub(crate) fn find(bytes: &[u8]) -> Result<Sections, LoadError> {
         by_name.and_then(|(_, header)| header).ok_or(LoadError::Missing(name))
     };
     let at = |name| header_of(name).map(range);
-    let (symbols, symbol_names) = symbol_table(&headers, header_of(STUB_RELOCATIONS)?, bytes.len())?;
+    let (symbols, symbol_names) = symbol_table(&headers, header_of(STUB_RELOCATIONS)?, len)?;
     let sections = Sections {
         note: at(sections::NOTE)?,
         stubs: at(sections::STUBS)?,
@@ -110,13 +119,20 @@ pub(crate) fn find(bytes: &[u8]) -> Result<Sections, LoadError> {
     let slots = Stub::ALL.len() as u64;
     field(sections::STUBS, "length", sections.stubs.len() as u64, 8 * slots)?;
     field(STUB_RELOCATIONS, "number of relocations", sections.relocations.len() as u64 / 24, slots)?;
-    text_is_alone(&headers, bytes, &sections.text)?;
+    text_is_alone(&headers, headers_at, &sections.text)?;
     Ok(sections)
 }
 
-/// The section headers and the bytes of their names.
-fn section_headers(bytes: &[u8]) -> Result<(Vec<sh::SectionHeader>, &[u8]), LoadError> {
-    let elf = header64::Header::parse(bytes)?;
+/// The section headers, where they are, and where their names are.
+struct Headers {
+    headers: Vec<sh::SectionHeader>,
+    at: Range<usize>,
+    names: Range<usize>,
+}
+
+fn section_headers(object: &mut Reader<'_>) -> Result<Headers, LoadError> {
+    let len = object.len();
+    let elf = header64::Header::parse(object.bytes(0..header64::SIZEOF_EHDR.min(len))?)?;
     let place = "ELF header";
     let magic = u32::from_be_bytes([elf.e_ident[0], elf.e_ident[1], elf.e_ident[2], elf.e_ident[3]]);
     field(place, "magic number", magic.into(), 0x7f45_4c46)?;
@@ -130,18 +146,23 @@ fn section_headers(bytes: &[u8]) -> Result<(Vec<sh::SectionHeader>, &[u8]), Load
         // Would mean 2^16 of them or more, or none.
         return Err(LoadError::Missing(".shstrtab"));
     }
-    limit(place, "offset of the section headers", elf.e_shoff, bytes.len() as u64)?;
-    let headers = sh::SectionHeader::parse(bytes, elf.e_shoff as usize, elf.e_shnum.into(), LAYOUT)?;
+    limit(place, "offset of the section headers", elf.e_shoff, len as u64)?;
+    let at = elf.e_shoff as usize..elf.e_shoff as usize + usize::from(elf.e_shnum) * size_of::<Header>();
+    let headers = sh::SectionHeader::parse_from(object.bytes(at.clone())?, 0, elf.e_shnum.into(), LAYOUT)?;
     let names = headers.get(usize::from(elf.e_shstrndx)).ok_or(LoadError::Missing(".shstrtab"))?;
-    let names = in_file(".shstrtab", names, bytes.len())?;
-    Ok((headers, &bytes[names]))
+    let names = in_file(".shstrtab", names, len)?;
+    Ok(Headers { headers, at, names })
 }
 
 /// The section's name, cut off where it can no longer be one that matters.
-fn name_of<'a>(names: &'a [u8], header: &sh::SectionHeader) -> &'a [u8] {
-    let window = names.get(header.sh_name..).unwrap_or(&[]);
-    let window = &window[..window.len().min(NAME_WINDOW)];
-    window.split(|byte| *byte == 0).next().unwrap_or(&[])
+fn name_of<'a>(
+    object: &'a mut Reader<'_>,
+    names: &Range<usize>,
+    header: &sh::SectionHeader,
+) -> Result<&'a [u8], LoadError> {
+    let start = names.end.min(names.start.saturating_add(header.sh_name));
+    let window = object.bytes(start..names.end.min(start + NAME_WINDOW))?;
+    Ok(window.split(|byte| *byte == 0).next().unwrap_or(&[]))
 }
 
 /// Whether the section is only for tools: not loaded, not executed, and relocates nothing.
@@ -182,14 +203,12 @@ fn symbol_table(
 }
 
 /// Text is made executable in whole pages: nothing else may lie in them.
-fn text_is_alone(headers: &[sh::SectionHeader], bytes: &[u8], text: &Range<usize>) -> Result<(), LoadError> {
+fn text_is_alone(headers: &[sh::SectionHeader], at: Range<usize>, text: &Range<usize>) -> Result<(), LoadError> {
     let end = (text.end as u64).next_multiple_of(PAGE);
-    let elf = header64::Header::parse(bytes)?;
-    let header_bytes = headers.len() as u64 * size_of::<Header>() as u64;
     let others = headers.iter().filter(|h| ![sh::SHT_NULL, sh::SHT_NOBITS].contains(&h.sh_type));
     let others = others.filter(|h| (h.sh_offset, h.sh_size) != (text.start as u64, text.len() as u64));
     let others = others.map(|h| (h.sh_offset, h.sh_size));
-    for (offset, len) in others.chain([(elf.e_shoff, header_bytes)]) {
+    for (offset, len) in others.chain([(at.start as u64, at.len() as u64)]) {
         let apart = len == 0 || offset >= end || offset.saturating_add(len) <= text.start as u64;
         if !apart {
             return Err(LoadError::SharesText { offset, len });

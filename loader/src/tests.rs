@@ -16,6 +16,10 @@ pub(crate) fn good() -> Vec<u8> {
     build(&sections())
 }
 
+fn check(object: &[u8]) -> Result<(Sections, Note), LoadError> {
+    object::check(&mut Reader::of_bytes(object), CpuFeatures::BASELINE)
+}
+
 fn load(object: &[u8]) -> Result<Loaded, LoadError> {
     Loaded::from_bytes(object, &stubs(), CpuFeatures::BASELINE)
 }
@@ -244,7 +248,7 @@ fn lengths_are_checked_before_anything_is_mapped() {
 fn objects_cut_anywhere_are_refused() {
     let object = good();
     for len in 0..object.len() {
-        let error = object::check(&object[..len], CpuFeatures::BASELINE).expect_err("cut objects have no headers");
+        let error = check(&object[..len]).expect_err("cut objects have no headers");
         assert!(error.is_object_fault(), "{len}: {error}");
         if len % 64 == 0 {
             assert!(load(&object[..len]).is_err());
@@ -281,7 +285,7 @@ fn assert_facts(object: &[u8], sections: &Sections) {
 
 /// The bytes that decide how an object is loaded: those before the text, and all after the images.
 fn deciding(object: &[u8]) -> impl Iterator<Item = usize> + use<> {
-    let images_end = crate::sections::find(object).unwrap().rw_image.end;
+    let images_end = crate::sections::find(&mut Reader::of_bytes(object)).unwrap().rw_image.end;
     (0..4096).chain(images_end..object.len())
 }
 
@@ -292,7 +296,7 @@ fn objects_with_any_bit_flipped_are_refused_or_sound() {
     for at in deciding(&object) {
         for bit in 0..8 {
             object[at] ^= 1 << bit;
-            match object::check(&object, CpuFeatures::BASELINE) {
+            match check(&object) {
                 Ok((sections, _)) => assert_facts(&object, &sections),
                 Err(_) => refused += 1,
             }
@@ -324,7 +328,7 @@ fn objects_with_many_bytes_changed_are_refused_or_sound() {
             let interesting = [0, 1, 2, 7, 8, 16, 0x10, 0x7f, 0x80, 0xff];
             object[places[random(places.len())]] = interesting[random(interesting.len())];
         }
-        if let Ok((sections, _)) = object::check(&object, CpuFeatures::BASELINE) {
+        if let Ok((sections, _)) = check(&object) {
             assert_facts(&object, &sections);
         }
         let _ = symbols(&object);

@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release -p tvm-runtime --example warm_load [DIRECTORY]` fills a cache in a new folder of `DIRECTORY` with
 //! programs of several sizes, and starts a process for each measurement: half of them use the engine, half take its
-//! steps one by one. Shown are the medians and the tenth percentiles.
+//! steps one by one. Shown are the medians and the tenth percentiles. `warm_load fill DIRECTORY` keeps the caches and
+//! prints the arguments for such processes, to be run under `strace` or `perf`.
 
 use std::env;
 use std::path::Path;
@@ -32,6 +33,14 @@ fn main() -> Result<(), Failure> {
             steps?.iter().for_each(|(name, nanos)| println!("{nanos} {name}"));
             Ok(())
         }
+        [way, directory] if way == "fill" => {
+            for size in SIZES {
+                let cache = Path::new(directory).join(size.to_string());
+                let (hashes, _) = fill(&cache, size)?;
+                println!("engine {} {}", cache.display(), hashes.join(" "));
+            }
+            Ok(())
+        }
         [] => measure(&env::temp_dir()),
         [directory] => measure(Path::new(directory)),
         _ => Err("expected at most a directory".into()),
@@ -42,19 +51,7 @@ fn measure(directory: &Path) -> Result<(), Failure> {
     let folder = tempfile::tempdir_in(directory)?;
     for size in SIZES {
         let cache = folder.path().join(size.to_string());
-        let engine = Engine::new(EngineConfig { cache: Some(cache.clone()), ..EngineConfig::default() })?;
-        let mut object_kib = 0;
-        let hashes = [0, 1, 2, 3].map(|variant| -> Result<[u8; 32], Failure> {
-            let blob = program(size, variant);
-            let code_hash = hash(&blob);
-            engine.load(VERSION, Container::Raw, code_hash, || Ok(&blob))?;
-            let key = engine.key_parts(VERSION, Container::Raw, code_hash).key();
-            object_kib = engine.cache().and_then(|cache| cache.lookup(&key)).map_or(0, |hit| hit.object_len >> 10);
-            Ok(code_hash)
-        });
-        let hashes: Vec<String> =
-            hashes.into_iter().map(|hash| hash.map(|hash| to_hex(&hash))).collect::<Result<_, _>>()?;
-        drop(engine);
+        let (hashes, object_kib) = fill(&cache, size)?;
         println!("\n{} KiB of code, object of {object_kib} KiB; µs: median, tenth percentile", size >> 10);
         for way in ["engine", "steps"] {
             // The first ones bring files and program into memory.
@@ -63,6 +60,21 @@ fn measure(directory: &Path) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Compiles programs of this size into the cache. Returns their hashes and the length of an object in KiB.
+fn fill(cache: &Path, size: usize) -> Result<(Vec<String>, u64), Failure> {
+    let engine = Engine::new(EngineConfig { cache: Some(cache.to_owned()), ..EngineConfig::default() })?;
+    let mut object_kib = 0;
+    let hashes = (0..4).map(|variant| {
+        let blob = program(size, variant);
+        let code_hash = hash(&blob);
+        engine.load(VERSION, Container::Raw, code_hash, || Ok(&blob))?;
+        let key = engine.key_parts(VERSION, Container::Raw, code_hash).key();
+        object_kib = engine.cache().and_then(|cache| cache.lookup(&key)).map_or(0, |hit| hit.object_len >> 10);
+        Ok(to_hex(&code_hash))
+    });
+    Ok((hashes.collect::<Result<_, Failure>>()?, object_kib))
 }
 
 fn run(way: &str, cache: &Path, hashes: &[String]) -> Result<Vec<(String, u64)>, Failure> {

@@ -100,6 +100,7 @@ impl Note {
     ///
     /// # Errors
     /// When it is not exactly what [`Note::encode`] of this format version writes.
+    #[inline]
     pub fn decode(bytes: &[u8]) -> Result<Self, NoteError> {
         let Some(format_version) = bytes.first_chunk::<4>().map(|b| u32::from_le_bytes(*b)) else {
             return Err(NoteError::Length { found: bytes.len() });

@@ -180,6 +180,21 @@ impl<'a> PcMap<'a> {
         (stream.len() == word(4) as usize).then_some(Self { records, cold, cold_start: TextOffset(word(12)), stream })
     }
 
+    /// Bytes by which [`len_by`](Self::len_by) tells a map's length.
+    pub const HEADER_BYTES: usize = HEADER;
+
+    /// Length in bytes of the map that starts with `header`, by which [`parse`](Self::parse) decides; `None` if no map
+    /// starts so.
+    #[must_use]
+    #[inline]
+    pub fn len_by(header: &[u8]) -> Option<usize> {
+        let header: &[u8; HEADER] = header.first_chunk()?;
+        let word =
+            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
+        let (records, cold) = (word(0).checked_mul(RECORD)?, word(8).checked_mul(COLD_RECORD)?);
+        HEADER.checked_add(records)?.checked_add(cold)?.checked_add(word(4))
+    }
+
     /// Number of regions.
     #[must_use]
     #[inline]

@@ -17,6 +17,7 @@ impl Tier {
 
     /// The tier whose number is `tag`.
     #[must_use]
+    #[inline]
     pub fn from_tag(tag: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|&tier| tier as u8 == tag)
     }

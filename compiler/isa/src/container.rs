@@ -107,6 +107,7 @@ impl Container {
 
     /// The container whose discriminant is `tag`, as stored in an object's note.
     #[must_use]
+    #[inline]
     pub fn from_tag(tag: u8) -> Option<Self> {
         [Self::Raw, Self::Standard, Self::Jam].into_iter().find(|c| *c as u8 == tag)
     }

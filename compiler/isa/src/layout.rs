@@ -58,6 +58,7 @@ impl Layout {
     ///
     /// # Errors
     /// With the address space they would take, when that is more than 2^32 bytes (GP A.7).
+    #[inline]
     pub fn new(sizes: Sizes) -> Result<Self, u64> {
         let heap = u64::from(sizes.heap_pages) * u64::from(GuestAddr::PAGE_SIZE);
         let needed = 5 * ZONE_SIZE

@@ -32,6 +32,7 @@ pub enum GasModel {
 impl GasModel {
     /// The model whose discriminant is `tag`, as stored in an object's note.
     #[must_use]
+    #[inline]
     pub fn from_tag(tag: u8) -> Option<Self> {
         [Self::PerInstruction, Self::PipelineBlocks].into_iter().find(|model| *model as u8 == tag)
     }
@@ -109,6 +110,7 @@ impl GpVersion {
 
     /// The machine rules of this version.
     #[must_use]
+    #[inline]
     pub fn rules(self) -> &'static Rules {
         &RULES[self as usize]
     }
@@ -125,6 +127,7 @@ impl GpVersion {
 
     /// The version whose discriminant is `tag`, as stored in an object's note.
     #[must_use]
+    #[inline]
     pub fn from_tag(tag: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|v| *v as u8 == tag)
     }
