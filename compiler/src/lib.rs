@@ -36,9 +36,21 @@ pub const MAX_CODE_BYTES: usize = 4 << 20;
 /// # Errors
 /// When the program is malformed (see [`CompileError::is_malformed`]) or exceeds a limit of the compiler.
 pub fn compile(code: &[u8], code_hash: [u8; 32], options: CompileOptions) -> Result<Vec<u8>, CompileError> {
+    compile_unpacked(Unpacked::from_container(code, options.container)?, code_hash, options)
+}
+
+/// Compiles a program that is out of its container; the object is the one that [`compile`] makes of both. The data may have
+/// zeros behind it, up to whole pages.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_unpacked(
+    parts: Unpacked<'_>,
+    code_hash: [u8; 32],
+    options: CompileOptions,
+) -> Result<Vec<u8>, CompileError> {
     let CompileOptions { version, container, cpu, tier } = options;
     let rules = version.rules();
-    let parts = Unpacked::from_container(code, container)?;
     let program = Program::parse(parts.blob)?;
     program.validate(rules)?;
     if program.code().len() > MAX_CODE_BYTES {
