@@ -10,7 +10,7 @@ use std::time::Instant;
 use tvm_isa::codec::encode_natural;
 use tvm_isa::{Container, Gas, GpVersion, Pc};
 use tvm_runtime::{
-    Engine, EngineConfig, Guest, GuestExit, HostAction, HostCalls, HostError, Instance, Module, StopAtHostCalls,
+    Engine, EngineConfig, Guest, GuestExit, HostAction, HostCalls, HostError, Instance, Module, StopAtHostCalls, Tiers,
 };
 
 /// Steps timed together.
@@ -74,7 +74,7 @@ const CASES: [Case; 5] = [
 
 fn main() -> Result<(), Error> {
     let rounds = std::env::args().nth(1).map_or(Ok(200), |text| text.parse())?;
-    let engine = Engine::new(EngineConfig::default())?;
+    let engine = Engine::new(EngineConfig { tiers: Tiers::Fast, ..EngineConfig::default() })?;
     for case in &CASES {
         println!("\n{}", case.name);
         measure(&engine, &load(&engine, case)?, rounds)?;

@@ -14,7 +14,7 @@ use tvm_abi::{CpuFeatures, Tier};
 use tvm_cache::{Cache, Hit, hash};
 use tvm_isa::{Container, GpVersion};
 use tvm_loader::{Loaded, StubAddresses};
-use tvm_runtime::{Engine, EngineConfig, Module, Origin, object_key};
+use tvm_runtime::{Engine, EngineConfig, Module, Origin, Tiers, object_key};
 
 /// Code sizes of the programs, in bytes.
 const SIZES: [usize; 3] = [2 << 10, 128 << 10, 1 << 20];
@@ -64,13 +64,14 @@ fn measure(directory: &Path) -> Result<(), Failure> {
 
 /// Compiles programs of this size into the cache. Returns their hashes and the length of an object in KiB.
 fn fill(cache: &Path, size: usize) -> Result<(Vec<String>, u64), Failure> {
-    let engine = Engine::new(EngineConfig { cache: Some(cache.to_owned()), ..EngineConfig::default() })?;
+    let engine =
+        Engine::new(EngineConfig { cache: Some(cache.to_owned()), tiers: Tiers::Fast, ..EngineConfig::default() })?;
     let mut object_kib = 0;
     let hashes = (0..4).map(|variant| {
         let blob = program(size, variant);
         let code_hash = hash(&blob);
         engine.load(VERSION, Container::Raw, code_hash, || Ok(&blob))?;
-        let key = engine.key_parts(VERSION, Container::Raw, code_hash).key();
+        let key = engine.key_parts(VERSION, Container::Raw, code_hash, Tier::Fast).key();
         object_kib = engine.cache().and_then(|cache| cache.lookup(&key)).map_or(0, |hit| hit.object_len >> 10);
         Ok(to_hex(&code_hash))
     });
@@ -121,7 +122,7 @@ impl Watch {
 }
 
 fn by_engine(cache: &str, hashes: &[[u8; 32]]) -> Result<Vec<(String, u64)>, Failure> {
-    let config = EngineConfig { cache: Some(cache.into()), ..EngineConfig::default() };
+    let config = EngineConfig { cache: Some(cache.into()), tiers: Tiers::Fast, ..EngineConfig::default() };
     let load = |engine: &Engine, code_hash: &[u8; 32]| -> Result<Module, Failure> {
         let module = engine.load(VERSION, Container::Raw, *code_hash, || Ok(Vec::new()))?;
         if module.origin() == Origin::CacheHit { Ok(module) } else { Err("not from the cache".into()) }
@@ -156,7 +157,7 @@ fn by_steps(cache: &Path, hashes: &[[u8; 32]]) -> Result<Vec<(String, u64)>, Fai
     let mut loaded = Vec::with_capacity(hashes.len());
     for (number, code_hash) in (1..).zip(hashes) {
         watch.last = Instant::now();
-        let key = object_key(VERSION, Container::Raw, *code_hash, cpu, Tier::default()).key();
+        let key = object_key(VERSION, Container::Raw, *code_hash, cpu, Tier::Fast).key();
         watch.step(&format!("program {number}: key"));
         let hit = find(&cache, key)?;
         watch.step(&format!("program {number}: Cache::lookup"));

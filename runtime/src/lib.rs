@@ -34,7 +34,10 @@ mod module;
 mod run;
 mod sys;
 
-pub use engine::{Backend, Engine, EngineConfig, MAX_IDLE_MODULES, object_key};
+pub use engine::{
+    Backend, BackgroundFailure, BackgroundLimits, DEFAULT_BACKGROUND_QUEUE, DEFAULT_BACKGROUND_THREADS, Engine,
+    EngineConfig, EngineStats, MAX_BACKGROUND_ATTEMPTS, MAX_BACKGROUND_FAILURES, MAX_IDLE_MODULES, Tiers, object_key,
+};
 pub use error::{Error, LoadError, Malformed};
 pub use exit::{GuestExit, GuestState};
 pub use host_call::{Guest, HostAction, HostCalls, HostError, StopAtHostCalls};

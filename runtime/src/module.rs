@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tvm_abi::Tier;
 use tvm_isa::layout::{Layout, Region, Sizes};
 use tvm_isa::{Container, GpVersion, GuestAddr, Pc, Program, Rules, Unpacked};
 use tvm_loader::FileSpan;
@@ -119,6 +120,12 @@ impl Module {
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.0.origin
+    }
+
+    /// The tier whose code the module has; `None` if it is interpreted.
+    #[must_use]
+    pub fn tier(&self) -> Option<Tier> {
+        self.native_code().map(|native| native.note().tier)
     }
 
     /// Whether execution may begin at `pc` (GP 0.8.0, A.1: only where an instruction starts; before, anywhere).

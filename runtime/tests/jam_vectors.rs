@@ -91,7 +91,7 @@ fn refined(package: &WorkPackage, item: usize, more: &[Vec<u8>]) -> (Refined, Co
     let nothing = vec![Vec::new(); package.items.len()];
     let ways = [(Backend::Interpreter, Tier::Fast), (Backend::Compiled, Tier::Fast), (Backend::Compiled, Tier::Best)];
     let [interpreted, fast, best] = ways.map(|(backend, tier)| {
-        let engine = Engine::new(EngineConfig { backend, tier, ..EngineConfig::default() }).unwrap();
+        let engine = Engine::new(EngineConfig { backend, tiers: tier.into(), ..EngineConfig::default() }).unwrap();
         let input = RefineInput {
             chain,
             core: 0,

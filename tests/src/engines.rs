@@ -38,7 +38,7 @@ impl Way {
         let config = EngineConfig { cache: cache.map(Path::to_owned), ..EngineConfig::default() };
         match self {
             Self::Interpreted => EngineConfig { backend: Backend::Interpreter, ..config },
-            Self::Compiled(tier) => EngineConfig { tier, ..config },
+            Self::Compiled(tier) => EngineConfig { tiers: tier.into(), ..config },
         }
     }
 

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use tvm_abi::Tier;
 use tvm_isa::{Container, GpVersion};
-use tvm_runtime::Origin;
 use tvm_runtime::jam::types::Hash;
+use tvm_runtime::{Engine, EngineConfig, Origin, Tiers};
 use tvm_tests::conformance::Report;
 use tvm_tests::engines::Way;
+use tvm_tests::node::accumulate::Tvm;
 use tvm_tests::node::codec::Codec;
 use tvm_tests::node::model::Statistics;
 use tvm_tests::node::spec::TINY_0_7_0;
@@ -52,6 +53,25 @@ fn traces_with_a_cold_and_a_warm_cache_on_one_and_on_more_threads() {
     for threads in [1, 3, 1] {
         let engine = engine(Way::Compiled(Tier::Fast), Some(cache.path()), threads);
         check("traces-delta/fuzzy_01-40", 40, |path| suites::traces(path, std::slice::from_ref(&engine)));
+    }
+}
+
+/// As a node does it: fast code at once, best code from the background in the middle of the trace, on several threads.
+#[test]
+fn traces_while_best_code_takes_the_place_of_fast_code() {
+    let cache = tempfile::tempdir().expect("a temporary directory");
+    for (threads, compiled) in [(3, (2, 2)), (1, (0, 0))] {
+        let config = EngineConfig { cache: Some(cache.path().to_owned()), ..EngineConfig::default() };
+        assert_eq!(config.tiers, Tiers::Background);
+        let tvm = Tvm { engine: Engine::new(config).expect("an engine") };
+        let engine = NodeEngine { name: "background", tvm: tvm.clone(), threads };
+        check("traces-delta/fuzzy_01-40", 40, |path| suites::traces(path, std::slice::from_ref(&engine)));
+        tvm.engine.wait_for_background();
+        let stats = tvm.engine.stats();
+        if vectors::find("traces-delta/fuzzy_01-40").is_some() {
+            assert_eq!((stats.compiled_fast, stats.compiled_best), compiled);
+        }
+        assert_eq!((stats.failed, stats.dropped), (0, 0));
     }
 }
 

@@ -37,8 +37,8 @@ pub fn object_key(
 }
 
 /// Whether a loaded object is what its key says.
-pub(super) fn is_of(native: &NativeModule, key: ModuleKey) -> bool {
+pub(super) fn is_of(native: &NativeModule, key: ModuleKey, tier: Tier) -> bool {
     let note = native.note();
-    note.compiler == COMPILER_IDENTITY
+    (note.compiler, note.tier) == (COMPILER_IDENTITY, tier)
         && (note.gp_version, note.container, note.code_hash) == (key.version, key.container, key.code_hash)
 }

@@ -1,16 +1,24 @@
-//! From a key to a module: looked up, compiled, linked.
+//! Loading a program: which tier's code it gets, and what is asked for in the background.
 
-use std::sync::Arc;
-
-use tvm_cache::{Hit, Outcome, Source};
+use tvm_abi::Tier;
 use tvm_compiler::{CompileOptions, compile};
+use tvm_isa::{Container, GpVersion};
 
-use super::key::{ModuleKey, is_of};
-use super::{Backend, Engine};
+use super::config::{Backend, Tiers};
+use super::key::ModuleKey;
+use super::{Engine, Inner};
 use crate::error::{Error, LoadError};
 use crate::host_call::HostError;
 use crate::module::{Module, Origin};
-use crate::sys::NativeModule;
+
+/// Who a program is loaded for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Purpose {
+    /// A program of the host.
+    Outer,
+    /// A program that a guest made up.
+    Inner,
+}
 
 /// A program's bytes, asked for when they are first needed.
 pub(super) enum Code<C, F> {
@@ -32,98 +40,138 @@ impl<C: AsRef<[u8]>, F: FnOnce() -> Result<C, HostError>> Code<C, F> {
     }
 }
 
-/// An object to be linked.
-enum Object {
-    /// In the cache.
-    Stored(Hit),
-    /// In memory only.
-    Fresh(Arc<Vec<u8>>),
-}
-
 impl Engine {
-    /// The module of a program that is not loaded.
-    pub(super) fn load_now<C: AsRef<[u8]>>(
+    /// The module of a program: the one loaded already, else its object from the cache, else compiled now. Which tier's
+    /// code it has is up to [`Tiers`].
+    ///
+    /// `code_hash` is the BLAKE2b-256 of the program, container included; the engine takes it on trust. `code` is only
+    /// called when the program has to be compiled or interpreted.
+    ///
+    /// # Errors
+    /// [`LoadError::Malformed`] when the bytes are no program under this version: the guest's fault. Everything else
+    /// says nothing about the guest.
+    pub fn load<C: AsRef<[u8]>>(
         &self,
+        version: GpVersion,
+        container: Container,
+        code_hash: [u8; 32],
+        code: impl FnOnce() -> Result<C, HostError>,
+    ) -> Result<Module, LoadError> {
+        self.load_for(Purpose::Outer, ModuleKey { version, container, code_hash }, code)
+    }
+
+    /// As [`load`](Self::load), for a program that a guest made up: best code is used if it is there, but not asked for.
+    ///
+    /// A guest can make as many programs as it has gas for, most of which run once. Compiling them in the background would
+    /// take the node's time without gas, and push the services' programs out of the queue. So they have to earn it: see
+    /// [`want_best`](Self::want_best).
+    pub(crate) fn load_inner<C: AsRef<[u8]>>(
+        &self,
+        version: GpVersion,
+        code_hash: [u8; 32],
+        code: impl FnOnce() -> Result<C, HostError>,
+    ) -> Result<Module, LoadError> {
+        let container = Container::Raw;
+        self.load_for(Purpose::Inner, ModuleKey { version, container, code_hash }, code)
+    }
+
+    /// Asks for best code of a program with fast code, where it is made in the background.
+    pub(crate) fn want_best(&self, version: GpVersion, code_hash: [u8; 32], module: &Module) {
+        let container = module.container();
+        self.0.ask(ModuleKey { version, container, code_hash }, module);
+    }
+
+    /// Puts a program's object into the cache if it is not there, without loading it: for service code that will be
+    /// needed, such as all known services under the rules of the next version. The tier is the best one that the engine
+    /// uses. Says whether it had to be compiled.
+    ///
+    /// # Errors
+    /// [`LoadError::Malformed`] when the bytes are no program under that version, [`LoadError::TooLarge`] when it will be
+    /// interpreted, and otherwise when there is no cache or it does not store.
+    pub fn prewarm(
+        &self,
+        version: GpVersion,
+        container: Container,
+        code_hash: [u8; 32],
+        code: &[u8],
+    ) -> Result<Origin, LoadError> {
+        let tier = match self.0.tiers {
+            Tiers::Fast => Tier::Fast,
+            Tiers::Best | Tiers::Cached | Tiers::Background => Tier::Best,
+        };
+        let key = ModuleKey { version, container, code_hash };
+        self.0.objects.store(key, tier, |options| Ok(compile(code, code_hash, options)?))
+    }
+
+    fn load_for<C: AsRef<[u8]>>(
+        &self,
+        purpose: Purpose,
         key: ModuleKey,
         code: impl FnOnce() -> Result<C, HostError>,
     ) -> Result<Module, LoadError> {
-        let ModuleKey { version, container, .. } = key;
-        let mut code = Code::Unread(Some(code));
-        if self.0.backend == Backend::Interpreter {
-            return Module::interpreted(code.bytes()?, version, container);
+        let inner = &self.0;
+        let (module, asks) = match inner.modules.get(&key) {
+            Some(found) => found,
+            None => inner.modules.get_or_load(key, || inner.load_now(purpose, key, code))?,
+        };
+        if asks {
+            inner.ask(key, &module);
         }
-        match self.object(key, &mut code) {
-            Ok((object, outcome)) => {
-                let origin = if outcome == Outcome::Hit { Origin::CacheHit } else { Origin::Compiled };
-                match self.link(key, object, origin)? {
-                    Some(module) => Ok(module),
-                    None => self.replace(key, &mut code),
-                }
+        Ok(module)
+    }
+}
+
+impl Inner {
+    /// The module of a program that is not loaded, and whether best code is to be asked for.
+    fn load_now<C: AsRef<[u8]>>(
+        &self,
+        purpose: Purpose,
+        key: ModuleKey,
+        code: impl FnOnce() -> Result<C, HostError>,
+    ) -> Result<(Module, bool), LoadError> {
+        let mut code = Code::Unread(Some(code));
+        let loaded = match self.backend {
+            Backend::Interpreter => None,
+            Backend::Compiled => self.load_compiled(key, &mut code)?,
+        };
+        match loaded {
+            Some(module) => {
+                let asks = purpose == Purpose::Outer && self.tiers == Tiers::Background;
+                let asks = asks && module.tier() == Some(Tier::Fast);
+                Ok((module, asks))
             }
-            Err(LoadError::TooLarge(_)) => Module::interpreted(code.bytes()?, version, container),
+            None => Ok((Module::interpreted(code.bytes()?, key.version, key.container)?, false)),
+        }
+    }
+
+    /// The program's compiled code; `None` if it is too large for the compiler.
+    fn load_compiled<C: AsRef<[u8]>, F: FnOnce() -> Result<C, HostError>>(
+        &self,
+        key: ModuleKey,
+        code: &mut Code<C, F>,
+    ) -> Result<Option<Module>, LoadError> {
+        let tier = match self.tiers {
+            Tiers::Fast => Tier::Fast,
+            Tiers::Best => Tier::Best,
+            Tiers::Cached | Tiers::Background => {
+                if let Some(module) = self.objects.find(key, Tier::Best)? {
+                    return Ok(Some(module));
+                }
+                Tier::Fast
+            }
+        };
+        let compile = |options: CompileOptions| Ok(compile(code.bytes()?, key.code_hash, options)?);
+        match self.objects.make(key, tier, compile) {
+            Ok(module) => Ok(Some(module)),
+            Err(LoadError::TooLarge(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// The program's object from the cache, or compiled and stored there.
-    fn object<C: AsRef<[u8]>, F: FnOnce() -> Result<C, HostError>>(
-        &self,
-        key: ModuleKey,
-        code: &mut Code<C, F>,
-    ) -> Result<(Object, Outcome), LoadError> {
-        match &self.0.cache {
-            Some(cache) => {
-                let parts = self.key_parts(key.version, key.container, key.code_hash);
-                let (source, outcome) = cache.get_or_publish(&parts, || self.compile(key, code))?;
-                Ok(match source {
-                    Source::Cached(hit) => (Object::Stored(hit), outcome),
-                    // Whatever kept the cache from storing it, the object is good.
-                    Source::Fresh(object, _) => (Object::Fresh(object), outcome),
-                })
-            }
-            None => Ok((Object::Fresh(Arc::new(self.compile(key, code)?)), Outcome::Miss)),
+    /// Asks for best code of a program that is loaded with this module.
+    fn ask(&self, key: ModuleKey, module: &Module) {
+        if let (Some(background), Some(native)) = (&self.background, module.native_code()) {
+            background.ask(key, native);
         }
-    }
-
-    pub(super) fn compile<C: AsRef<[u8]>, F: FnOnce() -> Result<C, HostError>>(
-        &self,
-        key: ModuleKey,
-        code: &mut Code<C, F>,
-    ) -> Result<Vec<u8>, LoadError> {
-        let ModuleKey { version, container, code_hash } = key;
-        let options = CompileOptions { version, container, cpu: self.0.cpu, tier: self.0.tier };
-        Ok(compile(code.bytes()?, code_hash, options)?)
-    }
-
-    /// Compiles a program whose stored object cannot be used, and stores the new one in its place.
-    fn replace<C: AsRef<[u8]>, F: FnOnce() -> Result<C, HostError>>(
-        &self,
-        key: ModuleKey,
-        code: &mut Code<C, F>,
-    ) -> Result<Module, LoadError> {
-        if let Some(cache) = &self.0.cache {
-            // If it cannot be removed, the program is compiled again next time: that costs time and nothing else.
-            let _ = cache.remove(&self.key_parts(key.version, key.container, key.code_hash).key());
-        }
-        let object = Arc::new(self.compile(key, code)?);
-        if let Some(cache) = &self.0.cache {
-            let _ = cache.publish(&self.key_parts(key.version, key.container, key.code_hash), &object);
-        }
-        self.link(key, Object::Fresh(object), Origin::Compiled)?
-            .ok_or_else(|| Error::Internal("an object just made cannot be used".to_owned()).into())
-    }
-
-    /// Maps and links an object. `None` when a stored one turns out to be unusable.
-    fn link(&self, key: ModuleKey, object: Object, origin: Origin) -> Result<Option<Module>, LoadError> {
-        let native = match object {
-            Object::Stored(hit) => match NativeModule::from_file(hit.file, hit.object_len, self.0.cpu) {
-                Ok(native) if is_of(&native, key) => native,
-                Ok(_) => return Ok(None),
-                Err(Error::Object(error)) if error.is_object_fault() => return Ok(None),
-                Err(error) => return Err(error.into()),
-            },
-            Object::Fresh(object) => NativeModule::from_bytes(&object, self.0.cpu)?,
-        };
-        Module::native(native, origin).map(Some)
     }
 }

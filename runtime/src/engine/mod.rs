@@ -1,41 +1,51 @@
 //! The engine: loads programs, through the cache, and keeps what is loaded.
 
+mod background;
 mod config;
 mod key;
 mod load;
+mod modules;
+mod objects;
+mod stats;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
-use tvm_abi::{CpuFeatures, Tier};
-use tvm_cache::{Cache, KeyParts, Outcome, Source};
+use tvm_abi::Tier;
+use tvm_cache::{Cache, KeyParts};
 use tvm_isa::{Container, GpVersion};
 
-pub use config::{Backend, EngineConfig};
-use key::ModuleKey;
+pub use background::{MAX_BACKGROUND_ATTEMPTS, MAX_BACKGROUND_FAILURES};
+pub use config::{
+    Backend, BackgroundLimits, DEFAULT_BACKGROUND_QUEUE, DEFAULT_BACKGROUND_THREADS, EngineConfig, Tiers,
+};
 pub use key::object_key;
-use load::Code;
+pub use modules::MAX_IDLE_MODULES;
+pub use stats::{BackgroundFailure, EngineStats};
+
+use background::Background;
+use key::ModuleKey;
+use modules::Modules;
+use objects::Objects;
+use stats::Counters;
 
 use crate::error::{Error, LoadError};
-use crate::host_call::HostError;
-use crate::module::{Module, Origin};
+use crate::module::Module;
 use crate::sys::{Pool, host_features};
 
-/// Most modules an engine keeps loaded beyond those in use.
-pub const MAX_IDLE_MODULES: usize = 1024;
-
 /// Loads and runs programs. Cloning is cheap and shares everything; an engine may be used from many threads at once.
+///
+/// Dropping the last clone ends what is done in the background: programs that wait are given up, one that is being compiled is
+/// finished and stored, which is waited for.
 #[derive(Clone, Debug)]
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
     backend: Backend,
-    cpu: CpuFeatures,
-    tier: Tier,
-    cache: Option<Cache>,
-    modules: RwLock<HashMap<ModuleKey, Module>>,
-    /// One lock for each program being loaded, so that it is loaded once.
-    loading: Mutex<HashMap<ModuleKey, Arc<Mutex<()>>>>,
+    tiers: Tiers,
+    objects: Arc<Objects>,
+    modules: Arc<Modules>,
+    /// Only with [`Tiers::Background`].
+    background: Option<Background>,
     pool: Arc<Pool>,
 }
 
@@ -45,55 +55,18 @@ impl Engine {
     /// # Errors
     /// When the cache directory cannot be used, or the CPU lacks features that were asked for.
     pub fn new(config: EngineConfig) -> Result<Self, Error> {
-        let EngineConfig { backend, cache, cpu, tier } = config;
+        let EngineConfig { backend, cache, cpu, tiers, background } = config;
         let host = host_features();
         let cpu = cpu.unwrap_or(host);
         if !host.contains(cpu) {
             return Err(Error::Cpu { wanted: cpu, found: host });
         }
         let cache = cache.map(Cache::open).transpose()?;
-        Ok(Self(Arc::new(Inner {
-            backend,
-            cpu,
-            tier,
-            cache,
-            modules: RwLock::default(),
-            loading: Mutex::default(),
-            pool: Arc::default(),
-        })))
-    }
-
-    /// The module of a program: the one loaded already, else its object from the cache, else compiled now.
-    ///
-    /// `code_hash` is the BLAKE2b-256 of the program, container included; the engine takes it on trust. `code` is only
-    /// called when the program has to be compiled or interpreted.
-    ///
-    /// # Errors
-    /// [`LoadError::Malformed`] when the bytes are no program under this version: the guest's fault. Everything else
-    /// says nothing about the guest.
-    pub fn load<C: AsRef<[u8]>>(
-        &self,
-        version: GpVersion,
-        container: Container,
-        code_hash: [u8; 32],
-        code: impl FnOnce() -> Result<C, HostError>,
-    ) -> Result<Module, LoadError> {
-        let key = ModuleKey { version, container, code_hash };
-        if let Some(module) = self.loaded(&key) {
-            return Ok(module);
-        }
-        let turn = Arc::clone(lock(&self.0.loading).entry(key).or_default());
-        let guard = lock(&turn);
-        let result = match self.loaded(&key) {
-            Some(module) => Ok(module),
-            None => self.load_now(key, code).inspect(|module| self.keep(key, module)),
-        };
-        drop(guard);
-        let mut loading = lock(&self.0.loading);
-        if loading.get(&key).is_some_and(|other| Arc::ptr_eq(other, &turn)) && Arc::strong_count(&turn) == 2 {
-            loading.remove(&key);
-        }
-        result
+        let objects = Arc::new(Objects { cpu, cache, counters: Counters::default() });
+        let modules = Arc::new(Modules::default());
+        let in_background = backend == Backend::Compiled && tiers == Tiers::Background;
+        let background = in_background.then(|| Background::new(background, Arc::clone(&objects), Arc::clone(&modules)));
+        Ok(Self(Arc::new(Inner { backend, tiers, objects, modules, background, pool: Arc::default() })))
     }
 
     /// A module of `code` that is interpreted and kept by nobody: for programs not worth compiling.
@@ -107,7 +80,7 @@ impl Engine {
     /// The engine's cache, if it has one.
     #[must_use]
     pub fn cache(&self) -> Option<&Cache> {
-        self.0.cache.as_ref()
+        self.0.objects.cache.as_ref()
     }
 
     /// How this engine executes programs.
@@ -118,62 +91,59 @@ impl Engine {
 
     /// Forgets the modules that no instance uses.
     pub fn unload_idle(&self) {
-        self.0.modules.write().unwrap_or_else(PoisonError::into_inner).retain(|_, module| !module.is_sole());
+        self.0.modules.unload_idle();
     }
 
-    /// The key parts under which this engine caches a program's object.
+    /// The key parts under which this engine caches a program's object of one tier.
     #[must_use]
-    pub fn key_parts(&self, version: GpVersion, container: Container, code_hash: [u8; 32]) -> KeyParts {
-        object_key(version, container, code_hash, self.0.cpu, self.0.tier)
+    pub fn key_parts(&self, version: GpVersion, container: Container, code_hash: [u8; 32], tier: Tier) -> KeyParts {
+        self.0.objects.parts(ModuleKey { version, container, code_hash }, tier)
     }
 
-    /// Puts a program's object into the cache if it is not there, without loading it: for service code that will be
-    /// needed, such as all known services under the rules of the next version. Says whether it had to be compiled.
-    ///
-    /// # Errors
-    /// [`LoadError::Malformed`] when the bytes are no program under that version, [`LoadError::TooLarge`] when it will be
-    /// interpreted, and otherwise when there is no cache or it does not store.
-    pub fn prewarm(
-        &self,
-        version: GpVersion,
-        container: Container,
-        code_hash: [u8; 32],
-        code: &[u8],
-    ) -> Result<Origin, LoadError> {
-        let cache = self.0.cache.as_ref().ok_or(Error::NoCache)?;
-        let key = ModuleKey { version, container, code_hash };
-        let mut source = Code::Unread(Some(|| Ok(code)));
-        let parts = self.key_parts(version, container, code_hash);
-        match cache.get_or_publish(&parts, || self.compile(key, &mut source))? {
-            (Source::Cached(_), Outcome::Hit) => Ok(Origin::CacheHit),
-            (Source::Cached(_), Outcome::Miss) => Ok(Origin::Compiled),
-            (Source::Fresh(_, why), _) => Err(Error::NotStored(why).into()),
+    /// What was compiled, and what is being compiled.
+    #[must_use]
+    pub fn stats(&self) -> EngineStats {
+        let stats = self.0.objects.counters.snapshot();
+        let (queued, running) = self.0.background.as_ref().map_or((0, 0), Background::load);
+        EngineStats { queued, running, ..stats }
+    }
+
+    /// Programs that could not be compiled in the background, at most [`MAX_BACKGROUND_FAILURES`]: for the host's log.
+    /// Nothing else follows from them.
+    #[must_use]
+    pub fn background_failures(&self) -> Vec<BackgroundFailure> {
+        self.0.background.as_ref().map_or(Vec::new(), Background::failures)
+    }
+
+    /// Waits until nothing is compiled in the background and nothing waits for it: so that a test or benchmark knows
+    /// which code the next load gives, and that nothing else runs beside it. While compiling is
+    /// [held](Self::hold_background), programs that wait are not waited for.
+    pub fn wait_for_background(&self) {
+        if let Some(background) = &self.0.background {
+            background.wait();
+        }
+    }
+
+    /// Holds compiling in the background back, or lets it go on: for times when the host needs the whole machine.
+    /// Programs still queue up, and one that is being compiled is finished.
+    pub fn hold_background(&self, hold: bool) {
+        if let Some(background) = &self.0.background {
+            background.hold(hold);
         }
     }
 
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.0.pool
     }
-
-    fn loaded(&self, key: &ModuleKey) -> Option<Module> {
-        self.0.modules.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
-    }
-
-    fn keep(&self, key: ModuleKey, module: &Module) {
-        let mut modules = self.0.modules.write().unwrap_or_else(PoisonError::into_inner);
-        if modules.len() >= MAX_IDLE_MODULES {
-            modules.retain(|_, module| !module.is_sole());
-        }
-        modules.insert(key, module.clone());
-    }
 }
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("backend", &self.backend).field("cpu", &self.cpu).finish_non_exhaustive()
+        let Self { backend, tiers, objects, modules: _, background: _, pool: _ } = self;
+        f.debug_struct("Engine")
+            .field("backend", backend)
+            .field("tiers", tiers)
+            .field("cpu", &objects.cpu)
+            .finish_non_exhaustive()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,6 +12,7 @@ mod image;
 mod native;
 mod page_ranges;
 mod pool;
+mod priority;
 mod reservation;
 mod signals;
 
@@ -22,4 +23,5 @@ pub(crate) use image::{Image, JumpTable, Segment};
 pub(crate) use native::NativeModule;
 pub(crate) use page_ranges::PageRanges;
 pub(crate) use pool::Pool;
+pub(crate) use priority::lower_own_priority;
 pub(crate) use reservation::{GUEST_PAGES, Reservation};

@@ -1,13 +1,16 @@
 //! A loaded object together with the right to run it.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use tvm_abi::{CpuFeatures, Leave, Note, PcMap, Site, TextOffset};
+use tvm_isa::Unpacked;
 use tvm_loader::{FileSpan, LoadError, Loaded, StubAddresses};
 
 use super::compiled::CompiledCode;
 use super::enter::stub_address;
+use super::error::SysError;
 use crate::error::Error;
 
 /// Compiled code of one program, mapped and linked with this runtime's stubs.
@@ -69,6 +72,25 @@ impl NativeModule {
 
     pub(crate) fn rw_image(&self) -> FileSpan {
         self.loaded.rw_image()
+    }
+
+    /// Initial read-only and read-write data of the guest, filled up to whole pages.
+    ///
+    /// # Errors
+    /// When the object's file cannot be read.
+    pub(crate) fn initial_data(&self) -> Result<(Vec<u8>, Vec<u8>), SysError> {
+        let read = |span: FileSpan| {
+            let mut bytes = vec![0; span.len as usize];
+            let read = self.loaded.file().read_exact_at(&mut bytes, span.offset);
+            read.map_err(|source| SysError { operation: "reading an object", source })?;
+            Ok(bytes)
+        };
+        Ok((read(self.ro_image())?, read(self.rw_image())?))
+    }
+
+    /// The program that the object was made from, with data from [`initial_data`](Self::initial_data).
+    pub(crate) fn unpacked<'a>(&'a self, ro: &'a [u8], rw: &'a [u8]) -> Unpacked<'a> {
+        Unpacked { blob: self.program_blob(), ro, rw, sizes: self.note().sizes }
     }
 
     pub(crate) fn file(&self) -> Arc<File> {

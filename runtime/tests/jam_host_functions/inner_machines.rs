@@ -45,8 +45,11 @@ const ENGINES: usize = 3;
 /// Worlds of all versions, interpreted and compiled on both tiers.
 fn worlds() -> Vec<World> {
     let engines: [_; ENGINES] =
-        [(Backend::Interpreter, Tier::Fast), (Backend::Compiled, Tier::Fast), (Backend::Compiled, Tier::Best)]
-            .map(|(backend, tier)| Engine::new(EngineConfig { backend, tier, ..EngineConfig::default() }).unwrap());
+        [(Backend::Interpreter, Tier::Fast), (Backend::Compiled, Tier::Fast), (Backend::Compiled, Tier::Best)].map(
+            |(backend, tier)| {
+                Engine::new(EngineConfig { backend, tiers: tier.into(), ..EngineConfig::default() }).unwrap()
+            },
+        );
     let world = |version, engine: &Engine| World { engine: engine.clone(), ..World::new(version) };
     ALL.iter().flat_map(|version| engines.each_ref().map(|engine| world(*version, engine))).collect()
 }
@@ -435,6 +438,40 @@ fn long_runs_move_to_compiled_code_without_a_trace() {
     for of_a_version in by_engine.chunks(ENGINES) {
         assert!(of_a_version.iter().all(|of_an_engine| *of_an_engine == of_a_version[0]), "{of_a_version:?}");
     }
+}
+
+/// Programs that a guest makes up get best code only after they have used much gas; the machines that have it cannot be told
+/// from others.
+#[test]
+fn inner_programs_have_to_earn_best_code() {
+    let engine = Engine::new(EngineConfig::default()).unwrap();
+    engine.hold_background(true);
+    let world = World { engine: engine.clone(), gas: 1 << 40, ..World::new(GpVersion::V0_7_2) };
+    let program = GuestCode::raw(&[JUMP_TO_ITSELF]);
+    let invoke = |gas| {
+        let code = with_machine(&world, &program, gas, 0).call(world.id("invoke"), &[0, EXCHANGE]);
+        let ran = world.refine(&code.halt(0, 0));
+        let (result, _, left, _) = invoked(ran.calls.last().unwrap());
+        assert_eq!((result, left), (INNER_OOG, u64::MAX));
+    };
+    let inner_tier = || {
+        let unread = || -> Result<Vec<u8>, _> { Err("not needed".into()) };
+        engine.load(GpVersion::V0_7_2, tvm_isa::Container::Raw, tvm_cache::hash(&program), unread).unwrap().tier()
+    };
+    // Compiled, and not asked for: what waits is the guest itself.
+    invoke(9_000_000);
+    assert_eq!((engine.stats().compiled_fast, engine.stats().queued), (2, 1));
+    assert_eq!(inner_tier(), Some(Tier::Fast));
+    // Another guest, because the gas is another one; and the program, which has earned it now.
+    invoke(11_000_000);
+    assert_eq!((engine.stats().compiled_fast, engine.stats().queued), (3, 3));
+    engine.hold_background(false);
+    engine.wait_for_background();
+    assert_eq!((engine.stats().compiled_best, engine.stats().swapped), (3, 3));
+    assert_eq!(inner_tier(), Some(Tier::Best));
+    invoke(11_000_000);
+    engine.wait_for_background();
+    assert_eq!((engine.stats().compiled_fast, engine.stats().compiled_best), (3, 3));
 }
 
 #[test]

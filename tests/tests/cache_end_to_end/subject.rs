@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use tvm_abi::Tier;
 use tvm_isa::{Container, Gas, GpVersion, Op};
 use tvm_runtime::{Engine, GuestExit, Instance, Module, Origin};
 use tvm_tests::assemble::{Assembler, Inst, Memory, standard};
@@ -71,7 +72,7 @@ impl Subject {
 
     /// What an engine files it under.
     pub fn key_parts(&self, engine: &Engine) -> tvm_cache::KeyParts {
-        engine.key_parts(VERSION, self.container, tvm_cache::hash(&self.bytes))
+        engine.key_parts(VERSION, self.container, tvm_cache::hash(&self.bytes), Tier::Fast)
     }
 
     /// The file that holds its object.

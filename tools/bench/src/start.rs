@@ -11,7 +11,8 @@ use tvm_cache::hash;
 use tvm_compiler::{CompileOptions, compile};
 use tvm_isa::{Container, Gas, GpVersion, Pc};
 use tvm_runtime::{
-    Engine, EngineConfig, Guest, GuestExit, HostAction, HostCalls, HostError, Instance, Module, Origin, StopAtHostCalls,
+    Engine, EngineConfig, Guest, GuestExit, HostAction, HostCalls, HostError, Instance, Module, Origin,
+    StopAtHostCalls, Tiers,
 };
 
 use crate::programs;
@@ -117,7 +118,8 @@ pub fn warm_load(cache: &Path, path: &Path) -> anyhow::Result<WarmLoad> {
         last = now;
         elapsed.as_nanos() as f64
     };
-    let engine = Engine::new(EngineConfig { cache: Some(cache.to_owned()), ..EngineConfig::default() })?;
+    let engine =
+        Engine::new(EngineConfig { cache: Some(cache.to_owned()), tiers: Tiers::Fast, ..EngineConfig::default() })?;
     let engine_time = lap();
     let module = load(&engine, code_hash, &blob)?;
     let first = lap();
@@ -158,7 +160,7 @@ const HOST_CALLS: u64 = 100_000;
 
 fn fixed(rounds: usize) -> anyhow::Result<Table> {
     let mut table = Table::new("Start, independent of size", &["what", "time"]);
-    let engine = Engine::new(EngineConfig::default())?;
+    let engine = Engine::new(EngineConfig { tiers: Tiers::Fast, ..EngineConfig::default() })?;
     let blob = programs::service(2 << 10);
     let code_hash = hash(&blob);
     let module = load(&engine, code_hash, &blob)?;

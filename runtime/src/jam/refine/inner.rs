@@ -1,8 +1,9 @@
 //! One inner machine (GP B.3, eq:pvmguest): a program with memory and a program counter of its own, and how it is run.
 
-use tvm_isa::{Container, Gas, GpVersion, Pc, Reg};
+use tvm_abi::Tier;
+use tvm_isa::{Gas, GpVersion, Pc, Reg};
 
-use super::policy::interpreted_gas;
+use super::policy::{interpreted_gas, optimising_gas};
 use crate::engine::{Backend, Engine};
 use crate::error::{Error, LoadError};
 use crate::exit::GuestExit;
@@ -24,6 +25,8 @@ pub(super) struct InnerMachine {
     charged: bool,
     /// Gas that was used in the interpreter.
     interpreted: u64,
+    /// Gas that was used in compiled code since best code was last asked for.
+    optimisable: u64,
     /// Whether compiled code runs.
     pub compiled: bool,
     /// Pages that are accessible.
@@ -43,7 +46,7 @@ impl InnerMachine {
     /// A machine with empty memory that is about to execute `pc`.
     pub fn new(engine: &Engine, module: &Module, program: Hash, pc: u64) -> Result<Self, Error> {
         let instance = Instance::bare(engine, module)?;
-        Ok(Self { instance, program, pc, charged: false, interpreted: 0, compiled: false, pages: 0 })
+        Ok(Self { instance, program, pc, charged: false, interpreted: 0, optimisable: 0, compiled: false, pages: 0 })
     }
 
     /// The machine's memory.
@@ -104,8 +107,11 @@ impl InnerMachine {
         let now = gas.0 - later;
         self.instance.state_mut().gas = Gas(now);
         let exit = self.instance.run(&mut StopAtHostCalls)?;
-        if !self.compiled {
-            self.interpreted = self.interpreted.saturating_add(now - self.instance.state().gas.0.min(now));
+        let used = now - self.instance.state().gas.0.min(now);
+        if self.compiled {
+            self.earn(engine, used);
+        } else {
+            self.interpreted = self.interpreted.saturating_add(used);
         }
         // Running out of gas leaves the machine before the instruction that could not be paid: with the rest it goes on.
         self.instance.state_mut().gas.0 += later;
@@ -113,7 +119,24 @@ impl InnerMachine {
             return Ok(exit);
         }
         self.compile(engine)?;
-        self.instance.run(&mut StopAtHostCalls)
+        let before = self.instance.state().gas.0;
+        let exit = self.instance.run(&mut StopAtHostCalls)?;
+        self.earn(engine, before - self.instance.state().gas.0.min(before));
+        Ok(exit)
+    }
+
+    /// Adds gas that compiled code has used, and asks for best code once it is earned. This machine keeps the code it has:
+    /// the next one of the program gets it.
+    fn earn(&mut self, engine: &Engine, used: u64) {
+        let module = self.instance.module();
+        if module.tier() != Some(Tier::Fast) {
+            return;
+        }
+        self.optimisable = self.optimisable.saturating_add(used);
+        if self.optimisable >= optimising_gas(module.program().blob().len() as u64) {
+            self.optimisable = 0;
+            engine.want_best(module.rules().version, self.program.0, module);
+        }
     }
 
     /// Moves to compiled code, if the program can be compiled.
@@ -123,7 +146,7 @@ impl InnerMachine {
         let version: GpVersion = self.instance.module().rules().version;
         let program = self.instance.module().clone();
         let code = || Ok(program.program().blob().to_vec());
-        match engine.load(version, Container::Raw, self.program.0, code) {
+        match engine.load_inner(version, self.program.0, code) {
             Ok(module) => self.instance.move_to(&module),
             // It was a program when the machine was made, so this is not the guest's fault.
             Err(LoadError::Malformed(error)) => {

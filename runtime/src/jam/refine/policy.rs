@@ -15,6 +15,19 @@ const GAS_FOR_STARTING: u64 = 20_000;
 /// has 128 TiB.
 pub(super) const MAX_COMPILED: usize = 64;
 
+/// Gas that a machine must use in compiled code for each octet of its program before best code is asked for. So much
+/// takes at least several times as long to run as the octet takes to compile, so guests cannot make the node work more in the
+/// background than they pay for.
+const OPTIMISING_GAS_PER_CODE_OCTET: u64 = 4096;
+
+/// Gas that a machine must use in compiled code, whatever the length of its program, before best code is asked for.
+const OPTIMISING_GAS_AT_LEAST: u64 = 10_000_000;
+
+/// Gas that a machine must use in compiled code, in all its invocations, before best code of its program is asked for.
+pub(super) fn optimising_gas(code_len: u64) -> u64 {
+    OPTIMISING_GAS_AT_LEAST.max(code_len.saturating_mul(OPTIMISING_GAS_PER_CODE_OCTET))
+}
+
 /// The most gas that a machine may use in the interpreter, in all its invocations, before its program is compiled.
 pub(super) fn interpreted_gas(code_len: u64, accessible_pages: u64) -> u64 {
     GAS_FOR_STARTING

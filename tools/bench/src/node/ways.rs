@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use tempfile::TempDir;
-use tvm_runtime::{Backend, Engine, EngineConfig};
+use tvm_runtime::{Backend, Engine, EngineConfig, Tiers};
 use tvm_tests::node::accumulate::Tvm;
 
 use super::import::{Measured, Work, import, import_on};
@@ -83,7 +83,8 @@ impl Engines {
 }
 
 fn engine(backend: Backend, cache: Option<&Path>) -> anyhow::Result<Tvm> {
-    let config = EngineConfig { backend, cache: cache.map(Path::to_owned), ..EngineConfig::default() };
+    let config =
+        EngineConfig { backend, cache: cache.map(Path::to_owned), tiers: Tiers::Fast, ..EngineConfig::default() };
     Ok(Tvm { engine: Engine::new(config)? })
 }
 

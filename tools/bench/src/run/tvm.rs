@@ -28,7 +28,7 @@ struct TvmRunner {
 impl Tvm {
     /// An engine that compiles on this tier.
     pub fn compiled(version: GpVersion, tier: Tier) -> anyhow::Result<Self> {
-        let engine = Engine::new(EngineConfig { tier, ..EngineConfig::default() })?;
+        let engine = Engine::new(EngineConfig { tiers: tier.into(), ..EngineConfig::default() })?;
         Ok(Self { name: format!("TVM {tier}, {version}"), engine, version })
     }
 
