@@ -30,6 +30,37 @@ fn what_is_compiled_is_what_run_looks_for() {
 }
 
 #[test]
+fn run_prefers_best_code_that_is_there() {
+    let dir = Dir::new();
+    let run = |more: &[&str]| {
+        let ran = dir.tvmc(["run", &guest("sum"), "--json"].iter().chain(more).copied()).expect(0).json();
+        (ran["tier"].as_str().unwrap().to_owned(), ran["cache"].as_str().unwrap().to_owned(), ran["gas"].clone())
+    };
+    let found = |tier: &str, cache: &str| (tier.to_owned(), cache.to_owned());
+    let (tier, cache, gas) = run(&[]);
+    assert_eq!((tier, cache), found("fast", "miss"));
+    let compiled = dir.tvmc(["compile", &guest("sum"), "--json"]).expect(0).json();
+    assert_eq!((&compiled["tier"], &compiled["files"][0]["cache"]), (&"best".into(), &"miss".into()));
+    for (more, expected) in [
+        (&[][..], found("best", "hit")),
+        (&["--tier", "fast"], found("fast", "hit")),
+        (&["--tier", "best"], found("best", "hit")),
+        (&["--tier", "best", "--no-cache"], found("best", "off")),
+        (&["--no-cache"], found("fast", "off")),
+    ] {
+        let (tier, cache, used) = run(more);
+        assert_eq!(((tier, cache), &used), (expected, &gas), "{more:?}");
+    }
+    dir.tvmc(["compile", &guest("sum"), "--tier", "fast", "--json"]).expect(0).json();
+    let listing = dir.tvmc(["cache", "ls", "--json"]).expect(0).json();
+    let mut tiers: Vec<_> =
+        listing["objects"].as_array().unwrap().iter().map(|o| o["tier"].as_str().unwrap()).collect();
+    tiers.sort_unstable();
+    assert_eq!(tiers, ["best", "fast"]);
+    dir.tvmc(["run", &guest("sum"), "--tier", "fast", "--engine", "interpreter"]).expect(2);
+}
+
+#[test]
 fn versions_and_targets_are_different_objects() {
     let dir = Dir::new();
     let blob = guest("fibonacci");

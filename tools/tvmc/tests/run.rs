@@ -41,6 +41,7 @@ fn the_document_has_these_fields() {
         "container",
         "code_hash",
         "engine",
+        "tier",
         "cache",
         "outcome",
         "pc",

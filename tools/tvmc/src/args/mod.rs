@@ -7,13 +7,14 @@ use std::path::PathBuf;
 
 use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
+use tvm_abi::Tier;
 use tvm_isa::{GpVersion, Pc};
 
 use crate::failure::EXIT_CODES;
 use crate::quantity::{parse_hex, parse_number};
 
 pub use cache::{CacheArgs, CacheCommand, GcArgs, RmArgs, VerifyArgs};
-pub use values::{ContainerChoice, EngineChoice, Target, gp_version};
+pub use values::{ContainerChoice, EngineChoice, Target, gp_version, tier};
 
 /// Gas of `run` when none is given: enough for some seconds of guest code, so that endless loops end.
 pub const DEFAULT_GAS: u64 = 10_000_000_000;
@@ -106,6 +107,9 @@ pub struct CompileArgs {
     /// CPU to compile for.
     #[arg(long, value_enum, default_value_t)]
     pub target: Target,
+    /// How much work goes into the code: `fast` is what a node runs at once on a miss, `best` what it runs if it is there.
+    #[arg(long, value_parser = tier(), default_value = Tier::Best.name())]
+    pub tier: Tier,
     /// How the programs are read.
     #[command(flatten)]
     pub program: ProgramArgs,
@@ -157,6 +161,9 @@ pub struct StartArgs {
     /// How to execute the program.
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineChoice,
+    /// Run only code of this tier, `fast` or `best` [default: best if it is in the cache, else fast, as a node does].
+    #[arg(long, value_name = "TIER", value_parser = tier(), hide_possible_values = true)]
+    pub tier: Option<Tier>,
     /// Do not use a cache.
     #[arg(long, conflicts_with = "cache")]
     pub no_cache: bool,
@@ -237,6 +244,21 @@ mod tests {
         let parse = |jobs: &str| CommandLine::try_parse_from(["tvmc", "compile", "x", "--jobs", jobs]);
         assert!(parse("1").is_ok() && parse("1024").is_ok());
         assert!(parse("0").is_err() && parse("1025").is_err());
+    }
+
+    #[test]
+    fn tiers_are_known_by_name() {
+        let tier_of = |line: &[&str]| match CommandLine::try_parse_from(line)?.command {
+            Command::Compile(args) => Ok(Some(args.tier)),
+            Command::Run(args) => Ok(args.start.tier),
+            other => panic!("{other:?}"),
+        };
+        let parsed = |line: &[&str]| -> Result<_, clap::Error> { tier_of(line) };
+        assert_eq!(parsed(&["tvmc", "compile", "x"]).unwrap(), Some(Tier::Best));
+        assert_eq!(parsed(&["tvmc", "compile", "x", "--tier", "fast"]).unwrap(), Some(Tier::Fast));
+        assert_eq!(parsed(&["tvmc", "run", "x"]).unwrap(), None);
+        assert_eq!(parsed(&["tvmc", "run", "x", "--tier", "best"]).unwrap(), Some(Tier::Best));
+        assert!(parsed(&["tvmc", "run", "x", "--tier", "better"]).is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use tvm_abi::CpuFeatures;
+use tvm_abi::{CpuFeatures, Tier};
 use tvm_isa::{Container, ContainerError, GpVersion};
 use tvm_runtime::Backend;
 
@@ -35,6 +35,11 @@ impl ContainerChoice {
             Self::Jam => Ok(Container::Jam),
         }
     }
+}
+
+/// Takes the names of the compiler's tiers.
+pub fn tier() -> impl TypedValueParser<Value = Tier> {
+    PossibleValuesParser::new(Tier::ALL.map(Tier::name)).try_map(|name| name.parse::<Tier>())
 }
 
 /// The CPU that code is compiled for.

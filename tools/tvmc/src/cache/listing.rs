@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
-use tvm_abi::CpuFeatures;
+use tvm_abi::{CpuFeatures, Tier};
 use tvm_cache::{Cache, Entry, KeyParts, Stats, UnixSecs};
 use tvm_compiler::COMPILER_IDENTITY;
 use tvm_isa::{Container, GasModel, GpVersion};
@@ -57,6 +57,7 @@ struct ObjectReport {
     gas_model: String,
     container: String,
     cpu_features: String,
+    tier: String,
     this_compiler: bool,
     object_bytes: u64,
     last_use_unix: u64,
@@ -68,7 +69,6 @@ struct ObjectReport {
 impl ObjectReport {
     fn new(entry: &Entry) -> Self {
         let Entry { key, parts, object_len, last_use, verified, .. } = *entry;
-        // `options` has no bits yet; the key covers them.
         let KeyParts {
             code_hash,
             format_version: _,
@@ -77,7 +77,7 @@ impl ObjectReport {
             gas_model,
             container,
             cpu_features,
-            options: _,
+            options,
         } = parts;
         let named = |name: Option<&str>, tag: u8| name.map_or_else(|| tag.to_string(), str::to_owned);
         Self {
@@ -87,6 +87,7 @@ impl ObjectReport {
             gas_model: named(GasModel::from_tag(gas_model).map(GasModel::name), gas_model),
             container: named(Container::from_tag(container).map(Container::name), container),
             cpu_features: target_name(cpu_features),
+            tier: tier_name(options),
             this_compiler: compiler == COMPILER_IDENTITY,
             object_bytes: object_len,
             last_use_unix: last_use.0,
@@ -106,6 +107,12 @@ fn target_name(bits: u64) -> String {
     }
 }
 
+/// The name of the tier that the options say; all of their bits if they say more.
+fn tier_name(options: u64) -> String {
+    let tier = u8::try_from(options).ok().and_then(Tier::from_tag);
+    tier.map_or_else(|| options.to_string(), |tier| tier.name().to_owned())
+}
+
 impl Report for LsReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let columns = [
@@ -114,6 +121,7 @@ impl Report for LsReport {
             ("GP", Align::Left),
             ("CONTAINER", Align::Left),
             ("CPU", Align::Left),
+            ("TIER", Align::Left),
             ("BYTES", Align::Right),
             ("LAST USE", Align::Left),
             ("", Align::Left),
@@ -128,6 +136,7 @@ impl Report for LsReport {
                 object.gp.clone(),
                 object.container.clone(),
                 object.cpu_features.clone(),
+                object.tier.clone(),
                 grouped(object.object_bytes),
                 ago(object.unused_secs),
                 remark.to_owned(),
@@ -169,6 +178,11 @@ impl Report for StatReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tiers_are_named_and_unknown_ones_are_numbers() {
+        assert_eq!([0, 1, 2, 1 << 40].map(tier_name), ["fast", "best", "2", "1099511627776"]);
+    }
 
     #[test]
     fn targets_are_named_after_their_features() {

@@ -31,6 +31,8 @@ pub struct Job<'a> {
     pub program: ProgramArgs,
     /// What the code may use.
     pub target: Target,
+    /// How much work goes into it.
+    pub tier: Tier,
     /// Where objects go.
     pub destination: &'a Destination,
 }
@@ -87,7 +89,7 @@ impl Job<'_> {
         file: &ProgramFile,
         code_hash: [u8; 32],
     ) -> Result<(Found, u64, Option<tvm_cache::Key>), Failure> {
-        let parts = tvm_runtime::object_key(file.gp, file.container, code_hash, self.target.features(), Tier::Fast);
+        let parts = tvm_runtime::object_key(file.gp, file.container, code_hash, self.target.features(), self.tier);
         let (source, outcome) = cache.get_or_publish(&parts, || self.compile(file, code_hash))?;
         let hit = match source {
             Source::Cached(hit) => hit,
@@ -106,7 +108,7 @@ impl Job<'_> {
             version: file.gp,
             container: file.container,
             cpu: self.target.features(),
-            tier: Tier::Fast,
+            tier: self.tier,
         };
         compile(&file.bytes, code_hash, options).map_err(|error| {
             if error.is_malformed() {

@@ -23,7 +23,7 @@ use report::{CompileReport, Row};
 
 /// Compiles what the command line names.
 pub fn compile(args: CompileArgs, output: &Output) -> Outcome {
-    let CompileArgs { inputs, jobs, output: object, target, program, cache } = args;
+    let CompileArgs { inputs, jobs, output: object, target, tier, program, cache } = args;
     let inputs = files::collect(&inputs)?;
     let destination = match object {
         Some(path) if inputs.len() == 1 => Destination::File(path),
@@ -36,10 +36,10 @@ pub fn compile(args: CompileArgs, output: &Output) -> Outcome {
         }
         None => Destination::Cache(Box::new(cache_place::open(&cache)?)),
     };
-    let job = Job { program, target, destination: &destination };
+    let job = Job { program, target, tier, destination: &destination };
     let started = Instant::now();
     let rows = run_all(&inputs, worker_count(jobs, inputs.len()), &job, output);
-    let report = CompileReport::new(rows, started.elapsed(), program.gp, target, &destination);
+    let report = CompileReport::new(rows, started.elapsed(), &job);
     output.show(&report)?;
     report.failures().for_each(explain);
     Ok(report.status())

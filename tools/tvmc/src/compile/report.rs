@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
-use tvm_isa::GpVersion;
 
-use crate::args::Target;
+use crate::args::ProgramArgs;
 use crate::failure::{Failure, Status};
 use crate::output::Report;
 use crate::quantity::{counted, duration, grouped, hex, nanos};
 use crate::table::{Align, Table};
 
-use super::job::{Compiled, Destination, Found};
+use super::job::{Compiled, Destination, Found, Job};
 
 /// What became of one input.
 #[derive(Debug)]
@@ -31,6 +30,7 @@ pub struct Row {
 pub struct CompileReport {
     gp: &'static str,
     cpu_features: Vec<&'static str>,
+    tier: &'static str,
     cache_dir: Option<PathBuf>,
     output: Option<PathBuf>,
     files: Vec<FileReport>,
@@ -79,7 +79,8 @@ struct Totals {
 
 impl CompileReport {
     /// Puts the rows together. `time` is the time all of them took together.
-    pub fn new(rows: Vec<Row>, time: Duration, gp: GpVersion, target: Target, destination: &Destination) -> Self {
+    pub fn new(rows: Vec<Row>, time: Duration, job: &Job<'_>) -> Self {
+        let &Job { program: ProgramArgs { gp, .. }, target, tier, destination } = job;
         let mut totals = Totals { files: rows.len() as u64, time_ns: nanos(time), ..Totals::default() };
         let (mut files, mut failures) = (Vec::with_capacity(rows.len()), Vec::new());
         for Row { path, result, time } in rows {
@@ -99,7 +100,7 @@ impl CompileReport {
             Destination::File(path) => (None, Some(path.clone())),
         };
         let cpu_features = target.features().names().collect();
-        Self { gp: gp.name(), cpu_features, cache_dir, output, files, totals, failures }
+        Self { gp: gp.name(), cpu_features, tier: tier.name(), cache_dir, output, files, totals, failures }
     }
 
     /// Why inputs have no objects.

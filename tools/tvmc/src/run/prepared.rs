@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tvm_runtime::{Engine, EngineConfig, GuestExit, HostCalls, Instance, Module, Origin};
+use tvm_runtime::{Engine, EngineConfig, GuestExit, HostCalls, Instance, Module, Origin, Tiers};
 
 use crate::args::CacheDirArgs;
 use crate::cache_place;
@@ -63,8 +63,10 @@ impl Prepared {
 
 /// An engine with the cache, or without it if the usual one cannot be used: running does not depend on it.
 fn open(request: &Request, output: &Output) -> Result<Engine, Failure> {
-    let with =
-        |cache| Ok(Engine::new(EngineConfig { backend: request.engine.into(), cache, ..EngineConfig::default() })?);
+    let backend = request.engine.into();
+    // Best code that is made in the background would come too late for the only run.
+    let tiers = request.tier.map_or(Tiers::Cached, Tiers::from);
+    let with = |cache| Ok(Engine::new(EngineConfig { backend, cache, tiers, ..EngineConfig::default() })?);
     match &request.cache {
         CacheChoice::Off => with(None),
         CacheChoice::Named(path) => with(Some(path.clone())),

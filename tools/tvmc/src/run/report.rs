@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
+use tvm_abi::Tier;
 use tvm_isa::Reg;
 use tvm_runtime::{GuestExit, Origin};
 
@@ -29,6 +30,8 @@ pub struct RunReport {
     container: &'static str,
     code_hash: String,
     engine: &'static str,
+    /// Of compiled code.
+    tier: Option<&'static str>,
     cache: &'static str,
     outcome: OutcomeReport,
     pc: u32,
@@ -84,6 +87,7 @@ impl RunReport {
             container: request.program.container.name(),
             code_hash: hex(&request.code_hash),
             engine: if module.origin() == Origin::Interpreted { "interpreter" } else { "compiled" },
+            tier: module.tier().map(Tier::name),
             cache: match (module.origin(), engine.cache()) {
                 (Origin::CacheHit, _) => "hit",
                 (Origin::Compiled, Some(_)) => "miss",
@@ -161,7 +165,7 @@ impl Report for RunReport {
             .fact("gas used", format!("{} of {}, {} left", grouped(*used), grouped(*limit), grouped(*left)))
             .fact("output", self.output_text())
             .fact("program", format!("{}, {}, GP {}", self.file.display(), self.container, self.gp))
-            .fact("engine", self.engine)
+            .fact("engine", self.tier.map_or_else(|| self.engine.to_owned(), |tier| format!("{}, {tier}", self.engine)))
             .fact("cache", self.cache)
             .fact("time", format!("load {load}, run {run} (open cache {open}, set up memory {set_up})"));
         facts.write(out, 0)?;

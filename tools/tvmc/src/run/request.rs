@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use tvm_abi::Tier;
 use tvm_isa::{Container, Gas, Pc};
 
 use crate::args::{CacheDirArgs, EngineChoice, StartArgs};
@@ -23,6 +24,8 @@ pub struct Request {
     pub entry: Pc,
     /// How it is executed.
     pub engine: EngineChoice,
+    /// The only tier whose code may run, if it is not left open.
+    pub tier: Option<Tier>,
     /// Where its object is kept.
     pub cache: CacheChoice,
 }
@@ -42,7 +45,10 @@ impl TryFrom<StartArgs> for Request {
     type Error = Failure;
 
     fn try_from(args: StartArgs) -> Result<Self, Failure> {
-        let StartArgs { file, args, args_file, gas, entry, engine, no_cache, program, cache } = args;
+        let StartArgs { file, args, args_file, gas, entry, engine, tier, no_cache, program, cache } = args;
+        if tier.is_some() && engine == EngineChoice::Interpreter {
+            return Err(Failure::usage("--tier is for compiled code, and the interpreter runs none"));
+        }
         let program = ProgramFile::read(&file, program)?;
         let has_arguments = args.is_some() || args_file.is_some();
         if has_arguments && program.container == Container::Raw {
@@ -62,6 +68,6 @@ impl TryFrom<StartArgs> for Request {
             (EngineChoice::Compiled, CacheDirArgs { cache: None }) => CacheChoice::Usual,
         };
         let code_hash = program.code_hash();
-        Ok(Self { program, code_hash, arguments, gas: Gas(gas), entry, engine, cache })
+        Ok(Self { program, code_hash, arguments, gas: Gas(gas), entry, engine, tier, cache })
     }
 }
