@@ -23,13 +23,14 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
-use tvm_abi::{CpuFeatures, Note, PcMap, Stub};
+use tvm_abi::{CpuFeatures, Note, PcMap, PcMapHeader, Stub};
 
 pub use error::LoadError;
 pub use object::{Symbol, symbols};
 pub use sections::MAX_SECTIONS;
 
 use mapping::{Linked, Mapped, is_not_executable_here};
+use object::Checked;
 use reader::{Pieces, Reader};
 use sections::Sections;
 
@@ -64,6 +65,7 @@ pub struct Loaded {
     linked: Linked,
     sections: Sections,
     note: Note,
+    pc_map: PcMapHeader,
 }
 
 impl Loaded {
@@ -95,15 +97,14 @@ impl Loaded {
 
     /// Gives the file back when it could be mapped and is in order, but not be made executable.
     fn load(file: File, len: u64, stubs: &StubAddresses, host: CpuFeatures) -> Result<Self, (LoadError, Option<File>)> {
-        let checked = || {
+        let mapped = || {
             check_length(len)?;
-            let (sections, note) =
-                object::check(&mut Reader::of_file(&file, len as usize, &mut Pieces::default())?, host)?;
-            Ok((Mapped::new(&file, sections.in_place().end)?, sections, note))
+            let checked = object::check(&mut Reader::of_file(&file, len as usize, &mut Pieces::default())?, host)?;
+            Ok((Mapped::new(&file, checked.sections.in_place().end)?, checked))
         };
-        let (mapped, sections, note) = checked().map_err(|error| (error, None))?;
+        let (mapped, Checked { sections, note, pc_map }) = mapped().map_err(|error| (error, None))?;
         match mapped.link(&sections.stubs, &sections.text, stubs) {
-            Ok(linked) => Ok(Self { file: Arc::new(file), linked, sections, note }),
+            Ok(linked) => Ok(Self { file: Arc::new(file), linked, sections, note, pc_map }),
             Err(error) => Err((error, Some(file))),
         }
     }
@@ -130,7 +131,8 @@ impl Loaded {
     /// The map between machine code and program counters.
     #[must_use]
     pub fn pc_map(&self) -> PcMap<'_> {
-        PcMap::parse(self.section(&self.sections.pc_map)).expect("checked when the object was loaded")
+        let section = self.section(&self.sections.pc_map);
+        PcMap::with_header(self.pc_map, section).expect("checked when the object was loaded")
     }
 
     /// The program that was compiled, without its container.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use goblin::elf::reloc::{R_X86_64_64, Reloc, RelocSection};
 use goblin::elf::sym::{Sym, SymIterator, Symtab};
 use tvm_abi::sections;
-use tvm_abi::{CpuFeatures, NOTE_NAME, NOTE_TYPE, Note, PcMap, Stub, TextOffset};
+use tvm_abi::{CpuFeatures, NOTE_NAME, NOTE_TYPE, Note, PcMapHeader, Stub, TextOffset};
 use tvm_isa::layout::{self, Layout};
 
 use crate::LoadError;
@@ -18,20 +18,27 @@ const NOTE_HEADER_BYTES: usize = 12 + (NOTE_NAME.len() + 1).next_multiple_of(4);
 /// Bytes of a symbol table entry.
 const SYMBOL_BYTES: usize = 24;
 
+/// What has been read of an object that passed all checks.
+pub(crate) struct Checked {
+    pub sections: Sections,
+    pub note: Note,
+    pub pc_map: PcMapHeader,
+}
+
 /// Checks all that can be checked in a time that does not depend on the length of the code, and finds the sections.
 ///
 /// What remains is trust in the machine code and in the numbers of jump table and pc map: it follows from where the
 /// object was kept.
-pub(crate) fn check(object: &mut Reader<'_>, host: CpuFeatures) -> Result<(Sections, Note), LoadError> {
+pub(crate) fn check(object: &mut Reader<'_>, host: CpuFeatures) -> Result<Checked, LoadError> {
     let sections = find(object)?;
     let note = note(object.bytes(sections.note.clone())?)?;
     if !host.contains(note.cpu_features) {
         return Err(LoadError::CpuFeatures { needed: note.cpu_features, host });
     }
     stubs_are_relocated(object, &sections)?;
-    pc_map_adds_up(object, &sections.pc_map)?;
+    let pc_map = pc_map_header(object, &sections.pc_map)?;
     tables_fit(&sections, &note)?;
-    Ok((sections, note))
+    Ok(Checked { sections, note, pc_map })
 }
 
 fn note(section: &[u8]) -> Result<Note, LoadError> {
@@ -91,9 +98,9 @@ fn is_named(object: &mut Reader<'_>, sections: &Sections, symbol: &Sym, expected
     Ok(found.strip_prefix(expected.as_bytes()) == Some(&[0]))
 }
 
-fn pc_map_adds_up(object: &mut Reader<'_>, at: &Range<usize>) -> Result<(), LoadError> {
-    let header = object.bytes(at.start..at.end.min(at.start + PcMap::HEADER_BYTES))?;
-    if PcMap::len_by(header) == Some(at.len()) { Ok(()) } else { Err(LoadError::PcMap) }
+fn pc_map_header(object: &mut Reader<'_>, at: &Range<usize>) -> Result<PcMapHeader, LoadError> {
+    let header = PcMapHeader::parse(object.bytes(at.start..at.end.min(at.start + PcMapHeader::BYTES))?);
+    header.filter(|header| header.map_len() == Some(at.len())).ok_or(LoadError::PcMap)
 }
 
 /// The note promises no more than the sections hold, and the images fit into the guest's regions.

@@ -17,7 +17,7 @@ mod tier;
 pub use context::VmContext;
 pub use cpu::CpuFeatures;
 pub use note::{NOTE_NAME, NOTE_TYPE, Note, NoteError};
-pub use pc_map::{COLD_SITE_BYTES, PcMap, PcMapBuilder, Region, Site};
+pub use pc_map::{COLD_SITE_BYTES, PcMap, PcMapBuilder, PcMapHeader, Region, Site};
 pub use registers::HostReg;
 pub use stubs::{HALT_KEY, Leave, Stub, jump_key};
 pub use tier::Tier;

@@ -169,30 +169,59 @@ pub struct PcMap<'a> {
     stream: &'a [u8],
 }
 
+/// What a pc map's first bytes say about it: the lengths of its parts in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PcMapHeader {
+    records: usize,
+    cold: usize,
+    stream: usize,
+    cold_start: TextOffset,
+}
+
+impl PcMapHeader {
+    /// Length of the header in bytes.
+    pub const BYTES: usize = HEADER;
+
+    /// The header that `bytes` start with; `None` if no map starts so.
+    #[must_use]
+    #[inline]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let [records, stream, cold, cold_start] = words(bytes.first_chunk()?);
+        let records = (records as usize).checked_mul(RECORD)?;
+        let cold = (cold as usize).checked_mul(COLD_RECORD)?;
+        Some(Self { records, cold, stream: stream as usize, cold_start: TextOffset(cold_start) })
+    }
+
+    /// Length in bytes of the whole map; `None` if nothing can be that long.
+    #[must_use]
+    #[inline]
+    pub fn map_len(&self) -> Option<usize> {
+        HEADER.checked_add(self.records)?.checked_add(self.cold)?.checked_add(self.stream)
+    }
+}
+
+#[inline]
+fn words(bytes: &[u8; HEADER]) -> [u32; HEADER / 4] {
+    let (words, _) = bytes.as_chunks();
+    [0, 1, 2, 3].map(|index| u32::from_le_bytes(words[index]))
+}
+
 impl<'a> PcMap<'a> {
     /// Takes a section's bytes apart, in constant time. `None` when the lengths do not add up.
     #[must_use]
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let (header, rest) = bytes.split_at_checked(HEADER)?;
-        let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four bytes"));
-        let (records, rest) = rest.split_at_checked((word(0) as usize).checked_mul(RECORD)?)?;
-        let (cold, stream) = rest.split_at_checked((word(8) as usize).checked_mul(COLD_RECORD)?)?;
-        (stream.len() == word(4) as usize).then_some(Self { records, cold, cold_start: TextOffset(word(12)), stream })
+        Self::with_header(PcMapHeader::parse(bytes)?, bytes)
     }
 
-    /// Bytes by which [`len_by`](Self::len_by) tells a map's length.
-    pub const HEADER_BYTES: usize = HEADER;
-
-    /// Length in bytes of the map that starts with `header`, by which [`parse`](Self::parse) decides; `None` if no map
-    /// starts so.
+    /// Like [`parse`](Self::parse), for one who has read the section's header before: none of `bytes` is looked at, so
+    /// that no page of them need be in memory.
     #[must_use]
     #[inline]
-    pub fn len_by(header: &[u8]) -> Option<usize> {
-        let header: &[u8; HEADER] = header.first_chunk()?;
-        let word =
-            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
-        let (records, cold) = (word(0).checked_mul(RECORD)?, word(8).checked_mul(COLD_RECORD)?);
-        HEADER.checked_add(records)?.checked_add(cold)?.checked_add(word(4))
+    pub fn with_header(header: PcMapHeader, bytes: &'a [u8]) -> Option<Self> {
+        let (_, rest) = bytes.split_at_checked(HEADER)?;
+        let (records, rest) = rest.split_at_checked(header.records)?;
+        let (cold, stream) = rest.split_at_checked(header.cold)?;
+        (stream.len() == header.stream).then_some(Self { records, cold, cold_start: header.cold_start, stream })
     }
 
     /// Number of regions.

@@ -31,7 +31,7 @@ fn rights_at_each_stage() {
     let object = good();
     let mapped = Mapped::new(&memfd::sealed(&object).unwrap(), object.len()).unwrap();
     assert!(rights(mapped.bytes()).iter().all(|rights| rights == "rw-p"));
-    let (sections, _) = object::check(&mut Reader::of_bytes(mapped.bytes()), CpuFeatures::BASELINE).unwrap();
+    let sections = object::check(&mut Reader::of_bytes(mapped.bytes()), CpuFeatures::BASELINE).unwrap().sections;
     let linked = mapped.link(&sections.stubs, &sections.text, &stubs()).unwrap();
     let rights = rights(linked.bytes());
     assert_eq!((rights[0].as_str(), rights[1].as_str()), ("r--p", "r-xp"));
@@ -82,7 +82,7 @@ fn objects_on_a_file_system_without_execution_are_copied() {
         std::fs::write(&path, &object).unwrap();
 
         let mapped = Mapped::new(&File::open(&path).unwrap(), object.len()).unwrap();
-        let (sections, _) = object::check(&mut Reader::of_bytes(mapped.bytes()), CpuFeatures::BASELINE).unwrap();
+        let sections = object::check(&mut Reader::of_bytes(mapped.bytes()), CpuFeatures::BASELINE).unwrap().sections;
         let error = mapped.link(&sections.stubs, &sections.text, &stubs()).unwrap_err();
         assert!(is_not_executable_here(&error), "{error}");
 
