@@ -64,7 +64,7 @@ const GOALS: [Goal; 16] = [
         1.0 / 200.0,
     ),
     goal(Figure::WarmLoad, "warm load from disk, 1 MB program", "–", 50_000.0),
-    goal(Figure::WarmLoadWasmtime, "warm load from disk", "wasmtime `deserialize_file`, warm", 1.0),
+    goal(Figure::WarmLoadWasmtime, "warm load from disk, worst size", "wasmtime `deserialize_file`, warm", 1.0),
     goal(Figure::LoadAgain, "load within the process", "–", 200.0),
     goal(Figure::Instantiate, "instantiate (pooled)", "wasmtime, pooling", 1.0),
     goal(Figure::FirstCall, "first call", "wasmtime, pooling", 1.0),

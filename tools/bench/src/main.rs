@@ -30,6 +30,7 @@ use tvm_isa::GpVersion;
 use goals::Figures;
 use report::Report;
 use runner::Entry;
+use start::warm::NewProcess;
 
 /// Repetitions, unless others are asked for.
 const ROUNDS: usize = 31;
@@ -63,6 +64,9 @@ struct Options {
     /// Folder with the guests.
     #[arg(long, global = true, default_value = "guests")]
     guests: PathBuf,
+    /// Directory of the test vectors; `start` compiles their programs, if it is there.
+    #[arg(long, global = true, env = "TVM_VECTORS", default_value = "../shared/vectors")]
+    vectors: PathBuf,
     /// Where the guests are built for other engines.
     #[cfg(feature = "peers")]
     #[arg(long, global = true, default_value = "target/bench-guests")]
@@ -87,18 +91,14 @@ enum Command {
     /// Compile time, memory and object size of the worst programs per byte, against program size.
     Scale,
     /// Services in a node: the public traces, cold, warm, loaded and interpreted, and where the time goes.
-    Node {
-        /// Directory of the test vectors.
-        #[arg(long, env = "TVM_VECTORS", default_value = "../shared/vectors")]
-        vectors: PathBuf,
-    },
-    /// One warm load in this process; used by `start`.
+    Node,
+    /// Warm loads in this process; used by `start`.
     #[command(hide = true)]
     WarmLoad {
-        /// Cache directory.
-        cache: PathBuf,
-        /// JAM blob.
-        blob: PathBuf,
+        /// Which engine.
+        engine: String,
+        /// What it needs.
+        paths: Vec<PathBuf>,
     },
     /// Compile one worst-case program and print time and peak memory; used by `scale`.
     #[command(hide = true)]
@@ -128,9 +128,9 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Run { names }) => run(&mut report, &options, names)?,
         Some(Command::Start) => start(&mut report, &options)?,
         Some(Command::Scale) => scale(&mut report)?,
-        Some(Command::Node { vectors }) => report.add(node::measure(vectors, options.rounds())?, Figures::new()),
-        Some(Command::WarmLoad { cache, blob }) => {
-            println!("{}", serde_json::to_string(&start::warm_load(cache, blob)?)?);
+        Some(Command::Node) => report.add(node::measure(&options.vectors, options.rounds())?, Figures::new()),
+        Some(Command::WarmLoad { engine, paths }) => {
+            println!("{}", serde_json::to_string(&warm_load(engine, paths)?)?);
             return Ok(());
         }
         Some(Command::CompileWorst { program, bytes }) => {
@@ -163,13 +163,24 @@ fn run(report: &mut Report, options: &Options, names: &[String]) -> anyhow::Resu
 }
 
 fn start(report: &mut Report, options: &Options) -> anyhow::Result<()> {
-    report.add(start::measure(&options.guests, options.rounds())?, Figures::new());
+    let (tables, figures) = start::measure(options)?;
+    report.add(tables, figures);
     Ok(())
 }
 
 fn scale(report: &mut Report) -> anyhow::Result<()> {
     report.add([scale::measure()?], Figures::new());
     Ok(())
+}
+
+/// Warm loads of one engine in this process, which must be a new one.
+fn warm_load(engine: &str, paths: &[PathBuf]) -> anyhow::Result<NewProcess> {
+    match (engine, paths) {
+        ("tvm", [cache, first, next]) => start::warm::in_new_process(cache, [first, next]),
+        #[cfg(feature = "peers")]
+        ("wasmtime", [first, next]) => peers::in_new_process([first, next]),
+        _ => anyhow::bail!("no engine `{engine}` that takes {} paths", paths.len()),
+    }
 }
 
 /// The engines that run guests beside TVM.

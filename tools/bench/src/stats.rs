@@ -4,24 +4,51 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::CpuClock;
+
 /// Durations of one thing measured several times, in nanoseconds.
 #[derive(Clone, Default, Serialize, Deserialize, Debug)]
 pub struct Samples(Vec<f64>);
 
 impl Samples {
-    /// Times `work` once.
-    pub fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let start = Instant::now();
-        let result = work();
-        self.push(start.elapsed());
-        result
+    /// Takes this thread's processor time of `work`.
+    pub fn time<T>(&mut self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let clock = CpuClock::this_thread();
+        let start = clock.now()?;
+        let result = work()?;
+        self.push(clock.since(start)?);
+        Ok(result)
     }
 
-    /// Times `count` repetitions of `work` together, for things too short to time alone.
-    pub fn time_many(&mut self, count: u32, mut work: impl FnMut()) {
-        let start = Instant::now();
-        (0..count).for_each(|_| work());
-        self.0.push(start.elapsed().as_nanos() as f64 / f64::from(count));
+    /// Takes this thread's processor time of `count` repetitions of `work` together, for what is too short alone.
+    pub fn time_many(&mut self, count: u32, mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let clock = CpuClock::this_thread();
+        let start = clock.now()?;
+        (0..count).try_for_each(|_| work())?;
+        self.0.push(clock.since(start)?.as_nanos() as f64 / f64::from(count));
+        Ok(())
+    }
+
+    /// Takes this thread's processor time of `work`, which does something `count` times.
+    pub fn time_shared<T>(&mut self, count: u64, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let clock = CpuClock::this_thread();
+        let start = clock.now()?;
+        let result = work()?;
+        self.0.push(clock.since(start)?.as_nanos() as f64 / count as f64);
+        Ok(result)
+    }
+
+    /// Adds the median of `count` laps, for things that need something done before each. They are too short for the
+    /// processor's clock, which takes a system call to read.
+    pub fn median_of(
+        &mut self,
+        count: u32,
+        mut work: impl FnMut(&mut Lap<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut laps = Self::default();
+        (0..count).try_for_each(|_| work(&mut Lap(&mut laps)))?;
+        self.0.push(laps.median());
+        Ok(())
     }
 
     /// Adds a measurement.
@@ -54,6 +81,25 @@ impl Samples {
     pub fn describe(&self) -> String {
         let (low, high) = (self.quantile(0.1), self.quantile(0.9));
         format!("{} ({} – {})", duration(self.median()), duration(low), duration(high))
+    }
+}
+
+impl FromIterator<f64> for Samples {
+    fn from_iter<T: IntoIterator<Item = f64>>(nanoseconds: T) -> Self {
+        Self(nanoseconds.into_iter().collect())
+    }
+}
+
+/// Times what is to be timed of a repetition.
+pub struct Lap<'a>(&'a mut Samples);
+
+impl Lap<'_> {
+    /// Takes the time of `work`.
+    pub fn time<T>(&mut self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let start = Instant::now();
+        let result = work()?;
+        self.0.push(start.elapsed());
+        Ok(result)
     }
 }
 

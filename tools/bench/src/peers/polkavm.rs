@@ -12,7 +12,7 @@ use polkavm::{
     BackendKind, CacheModel, Config, CorePinning, CostModelKind, GasMeteringKind, InterruptKind, Module, ModuleConfig,
     ProgramBlob, ProgramCounter, ProgramParts, RawInstance, SandboxKind,
 };
-use tvm_isa::layout::{ARGUMENTS_START, HALT_ADDRESS, MAX_ARGUMENT_BYTES, STACK_TOP, pages};
+use tvm_isa::layout::{HALT_ADDRESS, MAX_ARGUMENT_BYTES, pages};
 use tvm_isa::{GuestAddr, StandardProgram, split_metadata};
 
 use crate::clock::CpuClock;
@@ -33,6 +33,8 @@ pub enum Sandbox {
 /// How blocks are charged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Costs {
+    /// One for each instruction, as the Gray Paper's 0.7.2.
+    Naive,
     /// The pipeline of 0.8.0.
     Full,
 }
@@ -92,8 +94,9 @@ impl Polkavm {
 
     /// Compiles a program, or whatever the interpreter does at this point.
     ///
-    /// `jam` is a service's code; its container is read here as well.
-    pub fn compile(&self, jam: &[u8], gas: Option<Costs>) -> anyhow::Result<Module> {
+    /// `jam` is a service's code; its container is read here as well. There is room for `arguments` bytes of arguments,
+    /// which costs time in each instance.
+    pub fn compile(&self, jam: &[u8], gas: Option<Costs>, arguments: u64) -> anyhow::Result<Module> {
         let StandardProgram { ro, rw, heap_pages, stack_size, program } =
             StandardProgram::parse(split_metadata(jam)?.1)?;
         let mut parts = ProgramParts::empty(InstructionSetKind::JamV1);
@@ -106,7 +109,7 @@ impl Polkavm {
         parts.code_and_jump_table = program.to_vec().into();
         let blob = ProgramBlob::from_parts(parts).map_err(text)?;
         let mut config = ModuleConfig::new();
-        config.set_aux_data_size(MAX_ARGUMENT_BYTES as u32);
+        config.set_aux_data_size(arguments as u32);
         config.set_gas_metering(gas.map(|_| GasMeteringKind::Sync));
         // The Gray Paper's constant latency of loads is this crate's L2 hit. Nothing set means the naive model.
         config.set_cost_model((gas == Some(Costs::Full)).then_some(CostModelKind::Full(CacheModel::L2Hit)));
@@ -124,13 +127,16 @@ pub fn instantiate(module: &Module, arguments: &[u8]) -> anyhow::Result<RawInsta
 /// Puts arguments in place.
 pub fn place_arguments(instance: &mut RawInstance, arguments: &[u8]) -> anyhow::Result<()> {
     instance.set_accessible_aux_size(arguments.len() as u32).map_err(text)?;
-    Ok(instance.write_memory(ARGUMENTS_START.0, arguments)?)
+    let address = instance.module().memory_map().aux_data_address();
+    Ok(instance.write_memory(address, arguments)?)
 }
 
 /// Sets the registers and the program counter to where invocations begin.
 pub fn start(instance: &mut RawInstance, arguments: u64) {
     use polkavm::Reg::{A0, A1, RA, SP};
-    let values = [(RA, HALT_ADDRESS.into()), (SP, STACK_TOP.0.into()), (A0, ARGUMENTS_START.0.into()), (A1, arguments)];
+    // With all the room for arguments that the Gray Paper allows, these are its addresses.
+    let (stack, address) = (instance.module().default_sp(), instance.module().memory_map().aux_data_address());
+    let values = [(RA, HALT_ADDRESS.into()), (SP, stack), (A0, address.into()), (A1, arguments)];
     for (register, value) in values {
         instance.set_reg(register, value);
     }
@@ -153,7 +159,7 @@ impl Contender for Metered {
     }
 
     fn set_up(&self, guest: &Guest) -> anyhow::Result<Box<dyn Runner>> {
-        let module = self.engine.compile(&guest.blob, self.gas)?;
+        let module = self.engine.compile(&guest.blob, self.gas, MAX_ARGUMENT_BYTES)?;
         let instance = instantiate(&module, &guest.args)?;
         let clock = match (self.engine.sandbox, instance.pid()) {
             (Sandbox::Process, Some(worker)) => CpuClock::of_process(worker)?,

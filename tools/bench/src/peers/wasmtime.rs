@@ -31,7 +31,7 @@ struct WasmtimeRunner {
 }
 
 /// The crate has an error type of its own.
-fn text(error: wasmtime::Error) -> anyhow::Error {
+pub fn text(error: wasmtime::Error) -> anyhow::Error {
     anyhow!("wasmtime: {error:?}")
 }
 

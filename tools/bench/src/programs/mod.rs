@@ -1,6 +1,14 @@
-//! Programs made for measuring: of any size, and the worst per byte.
+//! Programs for measuring: real ones, real ones joined to any size, and the worst per byte.
 
+mod joined;
+mod renumber;
+mod subject;
+
+use tvm_isa::StandardProgram;
 use tvm_isa::codec::encode_natural;
+
+pub use joined::Pool;
+pub use subject::Subject;
 
 /// A program blob of `code` whose instructions start at `starts`.
 fn blob(code: &[u8], starts: impl Fn(usize) -> bool, table: &[u32]) -> Vec<u8> {
@@ -48,29 +56,23 @@ pub fn worst(name: &str, bytes: usize) -> Option<Vec<u8>> {
     })
 }
 
-/// A service of about `bytes` code bytes: a JAM blob that returns at once, and carries much other code.
-pub fn service(bytes: usize) -> Vec<u8> {
-    // jump_ind ra; then blocks that add, load, store and branch back to their own start.
-    let mut code = vec![50, 0];
-    let mut starts = vec![0];
-    while code.len() < bytes {
-        let block = code.len();
-        for instruction in [&[190, 0x87, 9][..], &[130, 0x17, 8], &[123, 0x17, 16], &[149, 0x77, 1], &[171, 0x87, 0, 0]]
-        {
-            starts.push(code.len());
-            code.extend(instruction);
-        }
-        let branch = code.len() - 4;
-        let offset = (block as i64 - branch as i64) as i16;
-        code[branch + 2..].copy_from_slice(&offset.to_le_bytes());
-    }
-    starts.push(code.len());
-    code.push(0);
-    starts.sort_unstable();
-    let program = blob(&code, |at| starts.binary_search(&at).is_ok(), &[0]);
-    // Metadata of no bytes, no data, one page of stack.
-    let mut jam = vec![0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0];
+/// A JAM blob of a standard program, without metadata.
+fn jam(parts: &StandardProgram<'_>) -> Vec<u8> {
+    let StandardProgram { ro, rw, heap_pages, stack_size, program } = *parts;
+    let three = |value: usize| (value as u32).to_le_bytes().into_iter().take(3);
+    let mut jam = vec![0];
+    jam.extend(
+        three(ro.len()).chain(three(rw.len())).chain(heap_pages.to_le_bytes()).chain(three(stack_size as usize)),
+    );
+    jam.extend(ro.iter().chain(rw));
     jam.extend((program.len() as u32).to_le_bytes());
     jam.extend(program);
     jam
+}
+
+/// A JAM blob for any version that makes as many host calls as φ7 says, and then traps.
+pub fn host_calls() -> Vec<u8> {
+    // ecalli 0; add_imm_64 a0, a0, -1; branch_ne_imm a0, 0, to the start; trap
+    let program = blob(&[10, 149, 0x77, 0xff, 82, 0x07, 0xfc, 0], |at| [0, 1, 4, 7].contains(&at), &[]);
+    jam(&StandardProgram { ro: &[], rw: &[], heap_pages: 0, stack_size: 4096, program: &program })
 }
