@@ -83,14 +83,13 @@ impl Instance {
         if arguments.len() as u64 > MAX_ARGUMENT_BYTES {
             return Err(Error::ArgumentsTooLong { found: arguments.len(), limit: MAX_ARGUMENT_BYTES });
         }
-        if !arguments.is_empty() {
-            let page_size = GuestAddr::PAGE_SIZE;
-            let count = (pages(arguments.len() as u64) / u64::from(page_size)) as u32;
-            let first = ARGUMENTS_START.0 / page_size;
-            // Writable while they are filled: one change of rights less than filling read-only pages takes.
-            self.memory.set_access(first, count, Access::Write)?;
-            self.memory.write(ARGUMENTS_START.0.into(), arguments).map_err(InitialiseError::from)?;
-            self.memory.set_access(first, count, Access::Read)?;
+        match &mut self.memory {
+            GuestMemory::Mapped(memory) => memory.set_arguments(arguments)?,
+            GuestMemory::Paged(memory) => {
+                let count = (pages(arguments.len() as u64) / u64::from(GuestAddr::PAGE_SIZE)) as u32;
+                memory.set_access(ARGUMENTS_START.0 / GuestAddr::PAGE_SIZE, count, Access::Read);
+                memory.copy_in(ARGUMENTS_START.0, arguments);
+            }
         }
         let regs = &mut self.state.regs;
         regs[0] = HALT_ADDRESS.into();

@@ -5,8 +5,11 @@
 //! becomes writable and [`MappedMemory::hardware_protected`] false: such a memory must be interpreted, where the page
 //! table alone decides.
 //!
-//! A memory is made from an [`Image`] and [reset](MappedMemory::reset) to one. Resetting to the image it has drops the
-//! guest's private pages and takes back changed rights; no mapping is made anew.
+//! A memory is made from an [`Image`] and [reset](MappedMemory::reset) to one. Resetting to the image it has makes no
+//! mapping anew: pages that the image keeps [resident](Resident) are written, others dropped, changed rights taken back.
+//!
+//! **Every page is what the image says or in [`MappedMemory::changed`]**, or one of the arguments: so pages that are in
+//! neither are zero, and need no cleaning.
 
 use std::sync::Arc;
 
@@ -14,7 +17,12 @@ use tvm_abi::VmContext;
 use tvm_isa::GuestAddr;
 
 use super::{Access, PageAccess};
-use crate::sys::{GUEST_PAGES, Image, PageRanges, Reservation, SysError};
+use crate::sys::{ARGUMENT_PAGES, GUEST_PAGES, Image, PageRanges, Reservation, SysError};
+
+mod arguments;
+mod cleaning;
+
+use arguments::Arguments;
 
 /// Most runs of pages with equal rights that one memory may ask of the system. A process has 65 530 mappings by
 /// default: no single guest may use up what the host's own allocations need.
@@ -29,8 +37,12 @@ pub struct MappedMemory {
     image: Option<Arc<Image>>,
     /// Pages that may differ from the image in rights, or in contents without being writable in it.
     changed: PageRanges,
-    /// Whether pages of the image's file were replaced by zeroes.
+    /// Whether pages of a file were replaced by zeroes.
     file_replaced: bool,
+    /// Whether it was reset to this image before. Its resident zeroes are only kept from then on: a memory that is used
+    /// once does not have to touch them.
+    used_before: bool,
+    arguments: Arguments,
     hardware_protected: bool,
     /// Calls of `set_access` that may be made before runs are counted again.
     runs_left: usize,
@@ -48,6 +60,8 @@ impl MappedMemory {
             image: Some(Arc::new(Image::default())),
             changed: PageRanges::default(),
             file_replaced: false,
+            used_before: false,
+            arguments: Arguments::default(),
             hardware_protected: true,
             runs_left: MAX_PROTECTED_RUNS / 2,
         })
@@ -90,20 +104,25 @@ impl MappedMemory {
         self.hardware_protected
     }
 
-    /// Makes the memory what `image` says and clears the context. Nothing of an earlier guest remains.
+    /// Makes the memory what `image` says and clears the context. Nothing of an earlier guest remains, but for the number of
+    /// pages that its arguments took: so many are readable, and zero, until [`Self::set_arguments`].
     ///
     /// # Errors
     /// When the system refuses; the memory can then only be reset again or dropped.
     pub(crate) fn reset(&mut self, image: &Arc<Image>) -> Result<(), SysError> {
         let before = self.image.take();
         let same = before.is_some_and(|before| Arc::ptr_eq(&before, image));
+        self.arguments.clear(&self.space);
         if same && self.hardware_protected && !self.file_replaced {
             self.take_back_changes(image)?;
+            self.used_before = true;
         } else {
             image.map_into(&self.space)?;
+            self.arguments = Arguments::default();
             self.table = PageAccess::default();
             self.changed = PageRanges::default();
             image.segments().iter().for_each(|s| self.table.set(s.first, s.count, s.access));
+            self.used_before = false;
         }
         // SAFETY: the context page is writable, and `&mut self` means that nothing else refers to it.
         unsafe { self.space.context_ptr().write_bytes(0, 1) };
@@ -114,26 +133,21 @@ impl MappedMemory {
         Ok(())
     }
 
-    fn take_back_changes(&mut self, image: &Image) -> Result<(), SysError> {
-        let changed: Vec<(u32, u32)> = self.changed.take().collect();
-        let writable = image.segments().iter().filter(|segment| segment.access == Access::Write);
-        let dirty = writable.map(|segment| (segment.first, segment.count)).chain(changed.iter().copied());
-        // One call for everything in between, too: the guest left nothing there, and what is empty takes no time. A call
-        // for each range takes longer, mostly for telling the processor to forget single pages.
-        if let Some((first, end)) = dirty.map(|(first, count)| (first, first + count)).reduce(span) {
-            self.space.discard(first, end - first)?;
+    /// Makes these bytes the guest's arguments, where the layout has them, readable and followed by zeroes up to the end
+    /// of a page. All other pages that arguments can take become inaccessible. To be called after a reset, before
+    /// anything else.
+    ///
+    /// # Errors
+    /// When the system refuses; the memory can then only be reset or dropped.
+    pub(crate) fn set_arguments(&mut self, bytes: &[u8]) -> Result<(), SysError> {
+        if self.arguments.set(&self.space, &mut self.table, bytes)? {
+            return Ok(());
         }
-        for (first, count) in changed {
-            self.space.protect(first, count, Access::None)?;
-            self.table.set(first, count, Access::None);
-            for segment in image.segments() {
-                if let Some((first, count)) = segment.within(first, count) {
-                    self.space.protect(first, count, segment.access)?;
-                    self.table.set(first, count, segment.access);
-                }
-            }
-        }
-        Ok(())
+        let (first, count) = (ARGUMENT_PAGES.0, (bytes.len().div_ceil(GuestAddr::PAGE_SIZE as usize)) as u32);
+        // Writable while they are filled: one change of rights less than filling read-only pages takes.
+        self.set_access(first, count, Access::Write)?;
+        self.copy_in(first * GuestAddr::PAGE_SIZE, bytes);
+        self.set_access(first, count, Access::Read)
     }
 
     pub(super) fn table(&self) -> &PageAccess {
@@ -184,10 +198,14 @@ impl MappedMemory {
 
     pub(super) fn zero_pages(&mut self, first: u32, count: u32) -> Result<(), SysError> {
         let count = count.min(GUEST_PAGES.saturating_sub(first));
-        // Pages of the file would read as the file again.
-        let image = self.image.clone();
-        let of_file = image.iter().flat_map(|image| image.segments()).filter(|s| s.file_offset.is_some());
-        for (first, count) in of_file.filter_map(|segment| segment.within(first, count)) {
+        let Some(image) = self.image.clone() else { return self.space.discard(first, count) };
+        // Pages of a file would read as the file again.
+        let mut of_file: Vec<(u32, u32)> = image.mapped_from_file().collect();
+        if self.arguments.are_mapped() {
+            of_file.push(ARGUMENT_PAGES);
+        }
+        let range = (first, count);
+        for (first, count) in of_file.into_iter().filter_map(|pages| shared(pages, range)) {
             self.file_replaced = true;
             match self.space.map(first, count, self.protection(Access::None), None) {
                 Ok(()) if self.hardware_protected => self.protect_as_table_says(first, count)?,
@@ -199,7 +217,8 @@ impl MappedMemory {
                 Err(error) => return Err(error),
             }
         }
-        self.space.discard(first, count)
+        let used = image.segments().iter().any(|segment| segment.within(first, count).is_some());
+        if used || self.changed.meet(first, count) { self.space.discard(first, count) } else { Ok(()) }
     }
 
     /// Rights to ask of the system for pages that should have `access`.
@@ -251,9 +270,15 @@ impl MappedMemory {
     }
 }
 
-/// What reaches from the start of the first of two ranges of pages to the end of the last.
-fn span(one: (u32, u32), other: (u32, u32)) -> (u32, u32) {
-    (one.0.min(other.0), one.1.max(other.1))
+/// The pages that two ranges have in common, each given by first page and number of pages.
+fn shared(one: (u32, u32), other: (u32, u32)) -> Option<(u32, u32)> {
+    let start = one.0.max(other.0);
+    let end = (one.0 + one.1).min(other.0.saturating_add(other.1));
+    (start < end).then(|| (start, end - start))
+}
+
+fn overlap(one: (u32, u32), other: (u32, u32)) -> bool {
+    shared(one, other).is_some()
 }
 
 /// First page and number of pages that `len` bytes from `start` on lie in.

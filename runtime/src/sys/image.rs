@@ -2,11 +2,18 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, OnceLock};
+
+use tvm_isa::GuestAddr;
 
 use super::SysError;
 use super::reservation::{FilePages, GUEST_PAGES as PAGES, Reservation};
+use super::resident::{Resident, resident};
 use crate::memory::Access;
+
+/// Bytes in a page.
+pub(super) const PAGE: usize = GuestAddr::PAGE_SIZE as usize;
 
 /// Initial contents of an instance's address space, shared by all instances of a module.
 #[derive(Default, Debug)]
@@ -14,6 +21,9 @@ pub(crate) struct Image {
     file: Option<Arc<File>>,
     jump_table: Option<JumpTable>,
     segments: Vec<Segment>,
+    resident: Resident,
+    /// The file's contents of resident pages, in their order, once they were needed.
+    contents: OnceLock<Vec<u8>>,
 }
 
 /// A module's jump table in its object.
@@ -78,12 +88,50 @@ impl Image {
         if jump_table.is_some() && file.is_none() {
             return Err(ImageError::NoFile);
         }
-        Ok(Self { file, jump_table, segments })
+        let resident = resident(&segments);
+        Ok(Self { file, jump_table, segments, resident, contents: OnceLock::new() })
     }
 
     /// The segments in order of their pages.
     pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments
+    }
+
+    /// Which writable pages stay in memory between guests, and are written anew.
+    pub(crate) fn resident(&self) -> &Resident {
+        &self.resident
+    }
+
+    /// Ranges of pages that are mapped from the file.
+    pub(crate) fn mapped_from_file(&self) -> impl Iterator<Item = (u32, u32)> + use<'_> {
+        let of_file = self.segments.iter().filter(|segment| segment.file_offset.is_some());
+        of_file.flat_map(|segment| self.resident.outside(segment.first, segment.count))
+    }
+
+    /// Writes the file's contents to the resident pages that have some. They must be writable, whatever they hold.
+    pub(crate) fn write_contents(&self, space: &Reservation) -> Result<(), SysError> {
+        let mut at = 0;
+        for &(first, count, _) in &self.resident.contents {
+            let len = count as usize * PAGE;
+            space.write(first, &self.contents()?[at..at + len]);
+            at += len;
+        }
+        Ok(())
+    }
+
+    fn contents(&self) -> Result<&[u8], SysError> {
+        if let Some(contents) = self.contents.get() {
+            return Ok(contents);
+        }
+        let failed = |source| SysError { operation: "reading a guest's initial data", source };
+        let file = self.file.as_ref().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+        let mut contents = Vec::new();
+        for &(_, count, offset) in &self.resident.contents {
+            let at = contents.len();
+            contents.resize(at + count as usize * PAGE, 0);
+            file.read_exact_at(&mut contents[at..], offset).map_err(failed)?;
+        }
+        Ok(self.contents.get_or_init(|| contents))
     }
 
     /// Replaces everything in the address space by this image.
@@ -93,12 +141,20 @@ impl Image {
         let table = self.jump_table.and_then(|table| Some((pages(table.file_offset)?, table.len)));
         space.map_jump_table(table)?;
         for &Segment { first, count, access, file_offset } in &self.segments {
-            match file_offset.and_then(pages) {
-                None => space.protect(first, count, access)?,
-                from => space.map(first, count, access, from)?,
+            let Some(offset) = file_offset else {
+                space.protect(first, count, access)?;
+                continue;
+            };
+            let mut accessible = 0;
+            for (part, len) in self.resident.outside(first, count) {
+                space.map(part, len, access, pages(offset + u64::from(part - first) * PAGE as u64))?;
+                accessible += len;
+            }
+            if accessible < count {
+                space.protect(first, count, access)?;
             }
         }
-        Ok(())
+        self.write_contents(space)
     }
 }
 

@@ -32,6 +32,11 @@ impl PageRanges {
         }
     }
 
+    /// Whether one of `count` pages from `first` on may have been put in.
+    pub(crate) fn meet(&self, first: u32, count: u32) -> bool {
+        self.ranges.iter().any(|&(start, end)| start < first.saturating_add(count) && first < end)
+    }
+
     /// The ranges as first page and number of pages, in no particular order. None is left.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = (u32, u32)> + use<'_> {
         self.ranges.drain(..).map(|(start, end)| (start, end - start))
@@ -50,6 +55,8 @@ mod tests {
         set.insert(20, 1);
         set.insert(12, 2);
         set.insert(5, 0);
+        assert!(set.meet(15, 1) && set.meet(0, 11) && set.meet(20, u32::MAX));
+        assert!(!set.meet(16, 4) && !set.meet(0, 10) && !set.meet(21, 9));
         assert_eq!(set.take().collect::<Vec<_>>(), [(20, 1), (10, 6)]);
         assert_eq!(set.take().count(), 0);
     }

@@ -40,8 +40,12 @@ impl Pool {
         let Some(image) = memory.image().cloned() else { return };
         // Someone else could still write to a reservation they hold.
         let is_sole = Arc::strong_count(memory.reservation()) == 1;
+        // There is no use in cleaning one too many.
+        if !is_sole || self.waiting().len() >= MAX_WAITING {
+            return;
+        }
         // A memory that cannot be cleaned is given back to the system, which cleans it too.
-        if !is_sole || memory.reset(&image).is_err() {
+        if memory.reset(&image).is_err() {
             return;
         }
         let mut waiting = self.waiting();

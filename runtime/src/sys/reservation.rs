@@ -1,19 +1,23 @@
 //! The address space of one instance, in one piece.
 //!
 //! ```text
-//!   guard │ jump table area │ context page │ 4 GiB of guest memory │ guard
-//!                                           └ base: guest address 0, the segment base while its code runs
+//!   guard │ arguments │ jump table area │ context page │ 4 GiB of guest memory │ guard
+//!                                                       └ base: guest address 0, the segment base while its code runs
 //! ```
+//!
+//! The host writes a guest's first arguments through a window of its own, to the same pages that the guest may only
+//! read: no rights change for that. No address that compiled code forms lies in the window.
 //!
 //! Everything is inaccessible until it is mapped or protected otherwise; nothing is executable, ever.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 
 use libc::c_int;
 use tvm_abi::VmContext;
 use tvm_abi::context::{CONTEXT_BYTES, JUMP_TABLE_BYTES};
 use tvm_isa::GuestAddr;
+use tvm_isa::layout::ARGUMENTS_START;
 
 use super::SysError;
 use crate::memory::Access;
@@ -25,8 +29,14 @@ pub(crate) const GUEST_BYTES: usize = 1 << 32;
 /// memory; the rest is margin against errors of ours.
 pub(crate) const GUARD_BYTES: usize = 64 << 10;
 
+/// Bytes of arguments that the host can write without a change of rights, from [`ARGUMENTS_START`] on.
+pub(crate) const ARGUMENT_BYTES: usize = 64 << 10;
+
+/// The pages of [`ARGUMENT_BYTES`] in guest memory, as first page and number of pages.
+pub(crate) const ARGUMENT_PAGES: (u32, u32) = ((ARGUMENTS_START.0 / PAGE as u32), (ARGUMENT_BYTES / PAGE) as u32);
+
 /// Bytes from the reservation's start to guest address 0.
-const BEFORE_GUEST: usize = GUARD_BYTES + JUMP_TABLE_BYTES + CONTEXT_BYTES;
+const BEFORE_GUEST: usize = GUARD_BYTES + ARGUMENT_BYTES + JUMP_TABLE_BYTES + CONTEXT_BYTES;
 
 /// Bytes of the whole reservation.
 pub(crate) const RESERVED_BYTES: usize = BEFORE_GUEST + GUEST_BYTES + GUARD_BYTES;
@@ -104,6 +114,21 @@ impl Reservation {
         if done == 0 { Ok(()) } else { Err(SysError::last("discarding contents of guest memory")) }
     }
 
+    /// Writes to guest pages from page `first` on. They must be writable in fact, whatever a guest may do.
+    pub(crate) fn write(&self, first: u32, bytes: &[u8]) {
+        let start = first as usize * PAGE;
+        assert!(start + bytes.len() <= GUEST_BYTES);
+        // SAFETY: the range lies within guest memory, to which nothing in Rust holds references.
+        unsafe { self.base().add(start).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+    }
+
+    /// Zeroes guest pages. They must be writable in fact, whatever a guest may do.
+    pub(crate) fn clear(&self, first: u32, count: u32) {
+        let (start, len) = self.guest_pages(first, count);
+        // SAFETY: the range lies within guest memory, to which nothing in Rust holds references.
+        unsafe { start.write_bytes(0, len) }
+    }
+
     /// Replaces guest pages by fresh ones: zeroes, or a private copy of the file's.
     pub(crate) fn map(&self, first: u32, count: u32, access: Access, from: Option<FilePages>) -> Result<(), SysError> {
         let (start, len) = self.guest_pages(first, count);
@@ -131,6 +156,38 @@ impl Reservation {
         result.map_err(|source| SysError { operation: "mapping a jump table", source })
     }
 
+    /// Writes arguments, and zeroes up to `clear_to` behind them. [`Self::map_arguments`] must have been successful.
+    pub(crate) fn write_arguments(&self, bytes: &[u8], clear_to: usize) {
+        assert!(bytes.len().max(clear_to) <= ARGUMENT_BYTES);
+        let window = self.arguments();
+        // SAFETY: the window is as long as that, and nothing in Rust holds references to it.
+        unsafe {
+            window.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            window.add(bytes.len()).write_bytes(0, clear_to.saturating_sub(bytes.len()));
+        }
+    }
+
+    /// The window to the arguments.
+    fn arguments(&self) -> *mut u8 {
+        // SAFETY: the window follows the first guard.
+        unsafe { self.start.as_ptr().add(GUARD_BYTES) }
+    }
+
+    /// Makes the argument pages of the guest, inaccessible at first, and the host's window the same zeroed memory. What
+    /// the guest is made to write there stays private to it, as with pages of an image's file.
+    pub(crate) fn map_arguments(&self) -> Result<(), SysError> {
+        let file = memory_file(ARGUMENT_BYTES)?;
+        let rights = libc::PROT_READ | libc::PROT_WRITE;
+        let (window, flags) = (self.arguments().cast(), libc::MAP_SHARED | libc::MAP_FIXED);
+        // SAFETY: the window belongs to the reservation, and nothing refers to it.
+        let mapped = unsafe { libc::mmap(window, ARGUMENT_BYTES, rights, flags, file.as_raw_fd(), 0) };
+        if mapped == libc::MAP_FAILED {
+            return Err(SysError::last("mapping the window to a guest's arguments"));
+        }
+        let (first, count) = ARGUMENT_PAGES;
+        self.map(first, count, Access::None, Some(FilePages { file: file.as_fd(), offset: 0 }))
+    }
+
     /// Address and length of guest pages; what lies past the address space is cut off.
     fn guest_pages(&self, first: u32, count: u32) -> (*mut u8, usize) {
         let start = (first as usize * PAGE).min(GUEST_BYTES);
@@ -146,6 +203,20 @@ impl Drop for Reservation {
         let done = unsafe { libc::munmap(self.start.as_ptr().cast(), RESERVED_BYTES) };
         debug_assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
     }
+}
+
+/// A file in memory of this length, all zero.
+fn memory_file(len: usize) -> Result<OwnedFd, SysError> {
+    // SAFETY: the name is a terminated string.
+    let fd = unsafe { libc::memfd_create(c"tvm-arguments".as_ptr(), libc::MFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(SysError::last("creating a memory file for arguments"));
+    }
+    // SAFETY: the descriptor is new, and nobody else's.
+    let file = unsafe { OwnedFd::from_raw_fd(fd) };
+    // SAFETY: the descriptor is open; the call takes an integer.
+    let done = unsafe { libc::ftruncate(file.as_raw_fd(), len as libc::off_t) };
+    if done == 0 { Ok(file) } else { Err(SysError::last("making room for arguments")) }
 }
 
 fn protection(access: Access) -> c_int {

@@ -1,6 +1,7 @@
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 
+use super::cleaning::MAX_GROWN_RESIDENT_PAGES;
 use super::*;
 use crate::memory::GuestMemory;
 use crate::sys::{JumpTable, Segment, child};
@@ -280,4 +281,171 @@ fn a_deleted_file_stays_mapped() {
     let mut memory = MappedMemory::new().unwrap();
     memory.reset(&image).unwrap();
     assert_eq!(first_byte(&GuestMemory::Mapped(memory), 16), Some(0x44));
+}
+
+/// Writable pages of a file and zeroes, so many that those in the middle are dropped.
+fn with_many_pages() -> (GuestMemory, Arc<Image>, Vec<u8>) {
+    let mut file = tempfile::tempfile().unwrap();
+    let contents: Vec<u8> = (0..30 * PAGE).map(|at| (at / PAGE) as u8 + 1).collect();
+    file.write_all(&contents).unwrap();
+    let segment = |first, count, file_offset| Segment { first, count, access: Access::Write, file_offset };
+    let segments = vec![segment(16, 30, Some(0)), segment(46, 20, None), segment(200, 40, None)];
+    let image = Arc::new(Image::new(Some(Arc::new(file)), None, segments).unwrap());
+    let mut memory = MappedMemory::new().unwrap();
+    memory.reset(&image).unwrap();
+    (GuestMemory::Mapped(memory), image, contents)
+}
+
+#[test]
+fn resident_and_dropped_pages_are_cleaned_alike() {
+    let (mut guest, image, contents) = with_many_pages();
+    for round in 0..4 {
+        assert!(guest.read(16 * PAGE, 30 * PAGE).unwrap() == contents, "round {round}");
+        for (first, count) in [(46, 20), (200, 40)] {
+            let bytes = guest.read(first * PAGE, count * PAGE).unwrap();
+            assert!(bytes.iter().all(|byte| *byte == 0), "page {first}, round {round}");
+            guest.write(first * PAGE, &vec![9; (count * PAGE) as usize]).unwrap();
+        }
+        guest.write(16 * PAGE, &[9; 30 * PAGE as usize]).unwrap();
+        match round {
+            // Pages next to those of the image, and so far from them that nothing else is dropped with them.
+            1 => [66, 240].into_iter().for_each(|page| {
+                guest.set_access(page, 1, Access::Write).unwrap();
+                guest.write(u64::from(page) * PAGE, &[8; PAGE as usize]).unwrap();
+            }),
+            // Within it, with other rights.
+            2 => {
+                guest.set_access(10, 300, Access::Read).unwrap();
+                guest.zero_pages(20, 10).unwrap();
+                assert_eq!((first_byte(&guest, 19), first_byte(&guest, 20)), (Some(9), Some(0)));
+            }
+            _ => {}
+        }
+        mapped(&mut guest).reset(&image).unwrap();
+        let runs = [(16, 50, Access::Write), (200, 40, Access::Write)];
+        assert_eq!(guest.page_runs(), runs);
+        for page in [15, 16, 24, 45, 46, 65, 66, 199, 200, 239, 240] {
+            assert_eq!(system_access(&mut guest, page), guest.page_access(page as u32), "page {page}");
+        }
+    }
+}
+
+/// Grown pages stay in memory, and show nothing of it.
+#[test]
+fn pages_outside_the_image_are_zero_for_the_next_guest() {
+    let (mut guest, image) = with_file();
+    for (round, count) in [2, 2, 2, MAX_GROWN_RESIDENT_PAGES, MAX_GROWN_RESIDENT_PAGES + 1, 1].into_iter().enumerate() {
+        guest.zero_pages(34, count).unwrap();
+        guest.set_access(34, count, Access::Write).unwrap();
+        let len = u64::from(count) * PAGE;
+        assert!(guest.read(34 * PAGE, len).unwrap().iter().all(|byte| *byte == 0), "round {round}");
+        guest.write(34 * PAGE, &vec![7; len as usize]).unwrap();
+        // Zeroed while they are in use, too.
+        guest.zero_pages(34, 1).unwrap();
+        assert_eq!(first_byte(&guest, 34), Some(0));
+        guest.write(34 * PAGE, &[7; PAGE as usize]).unwrap();
+        if round == 2 {
+            guest.set_access(35, 1, Access::Read).unwrap();
+        }
+        mapped(&mut guest).reset(&image).unwrap();
+        assert_as_image(&mut guest);
+        assert_eq!(system_access(&mut guest, 35), Access::None);
+    }
+}
+
+/// First of the pages that arguments take.
+const ARGUMENTS: u64 = ARGUMENT_PAGES.0 as u64;
+
+#[test]
+fn arguments_can_only_be_read() {
+    let (mut guest, image) = with_file();
+    for len in [5, 4097, 0, 65536, 65537, 3] {
+        mapped(&mut guest).reset(&image).unwrap();
+        mapped(&mut guest).set_arguments(&vec![6; len]).unwrap();
+        let count = len.div_ceil(4096) as u64;
+        for page in 0..count + 2 {
+            let expected = if page < count { Access::Read } else { Access::None };
+            assert_eq!(guest.page_access((ARGUMENTS + page) as u32), expected);
+            assert_eq!(system_access(&mut guest, ARGUMENTS + page), expected, "page {page} of {len} bytes");
+        }
+        assert!(guest.write(ARGUMENTS * PAGE, &[1]).is_err());
+    }
+}
+
+#[test]
+fn what_is_done_to_arguments_is_taken_back() {
+    let (mut guest, image) = with_file();
+    let spoil: [fn(&mut GuestMemory); 5] = [
+        |_| {},
+        |guest| guest.initialise(GuestAddr(ARGUMENT_PAGES.0 << 12), &[9; 8192]).unwrap(),
+        |guest| {
+            guest.set_access(ARGUMENT_PAGES.0, 20, Access::Write).unwrap();
+            guest.write(ARGUMENTS * PAGE, &[9; 20 << 12]).unwrap();
+        },
+        |guest| guest.set_access(ARGUMENT_PAGES.0 + 1, 1, Access::None).unwrap(),
+        |guest| {
+            guest.zero_pages(ARGUMENT_PAGES.0, 1).unwrap();
+            assert_eq!((first_byte(guest, ARGUMENTS), first_byte(guest, ARGUMENTS + 1)), (Some(0), Some(6)));
+            assert_eq!(system_access(guest, ARGUMENTS), Access::Read);
+        },
+    ];
+    for (case, spoil) in spoil.iter().enumerate() {
+        for _ in 0..2 {
+            mapped(&mut guest).reset(&image).unwrap();
+            mapped(&mut guest).set_arguments(&[6; 8000]).unwrap();
+            spoil(&mut guest);
+            mapped(&mut guest).reset(&image).unwrap();
+            mapped(&mut guest).set_arguments(&[5; 5000]).unwrap();
+            let mut expected = vec![5; 5000];
+            expected.resize(8192, 0);
+            assert_eq!(guest.read(ARGUMENTS * PAGE, 2 * PAGE).unwrap(), expected, "case {case}");
+            for page in ARGUMENTS..ARGUMENTS + 22 {
+                assert_eq!(
+                    system_access(&mut guest, page),
+                    guest.page_access(page as u32),
+                    "page {page:#x}, case {case}"
+                );
+            }
+            guest.set_access(ARGUMENT_PAGES.0, 20, Access::Read).unwrap();
+            let behind = guest.read((ARGUMENTS + 2) * PAGE, 18 * PAGE).unwrap();
+            assert!(behind.iter().all(|byte| *byte == 0), "case {case}");
+            assert_as_image(&mut guest);
+        }
+    }
+}
+
+#[test]
+fn arguments_do_not_reach_other_instances() {
+    let (mut one, image) = with_file();
+    let mut other = GuestMemory::Mapped(MappedMemory::new().unwrap());
+    mapped(&mut other).reset(&image).unwrap();
+    mapped(&mut other).set_arguments(&[1; 10]).unwrap();
+    mapped(&mut one).set_arguments(&[2; 10]).unwrap();
+    assert_eq!((first_byte(&one, ARGUMENTS), first_byte(&other, ARGUMENTS)), (Some(2), Some(1)));
+}
+
+#[test]
+fn a_forked_child_has_arguments_of_its_own() {
+    if child::case().is_none() {
+        let output = child::run(module_path!(), "a_forked_child_has_arguments_of_its_own", "fork");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let (mut guest, image) = with_file();
+    mapped(&mut guest).set_arguments(b"parent").unwrap();
+    // SAFETY: the child does what follows, and ends; no other thread of this process holds a lock that it needs.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        mapped(&mut guest).reset(&image).unwrap();
+        mapped(&mut guest).set_arguments(b"child").unwrap();
+        let right = guest.read(ARGUMENTS * PAGE, 6).is_ok_and(|bytes| bytes == b"child\0");
+        // SAFETY: the call has no preconditions.
+        unsafe { libc::_exit(if right { 42 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: the status is an integer.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert_eq!(libc::WEXITSTATUS(status), 42);
+    assert_eq!(guest.read(ARGUMENTS * PAGE, 6).unwrap(), b"parent");
 }

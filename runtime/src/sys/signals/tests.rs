@@ -115,7 +115,7 @@ fn a_page_missing_from_its_file_is_no_outcome_of_the_guest() {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&[1; 8192]).unwrap();
     let file = Arc::new(file);
-    let segment = Segment { first: 16, count: 2, access: Access::Write, file_offset: Some(0) };
+    let segment = Segment { first: 16, count: 2, access: Access::Read, file_offset: Some(0) };
     let image = Arc::new(Image::new(Some(Arc::clone(&file)), None, vec![segment]).unwrap());
     let mut memory = MappedMemory::new().unwrap();
     memory.reset(&image).unwrap();
