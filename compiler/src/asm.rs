@@ -3,10 +3,12 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
+//! | `address` | operands with two registers, fill bytes |
 //! | `buffer` | the bytes: the object file while its text is written |
 //! | `encode` | encodings |
 //! | `jumps` | jumps to blocks and cold sites |
 
+mod address;
 mod buffer;
 mod encode;
 mod jumps;
@@ -15,6 +17,7 @@ use tvm_abi::registers::{self, HostReg};
 use tvm_abi::{CpuFeatures, TextOffset};
 use tvm_isa::Reg;
 
+pub use address::Sum;
 use buffer::CodeBuffer;
 pub use encode::{Binary, BinaryImm, Extend, ShiftOp, Unary};
 use jumps::Jumps;
@@ -124,13 +127,15 @@ pub struct Assembler {
     pub ops: CodeBuffer,
     /// What the target CPU has.
     pub cpu: CpuFeatures,
+    /// Whether 32-bit operations leave out the sign extension of their result.
+    pub narrow: bool,
     jumps: Jumps,
 }
 
 impl Assembler {
     /// An empty assembler for a program of so many blocks. `capacity` is the expected length of the whole object.
     pub fn new(cpu: CpuFeatures, capacity: usize, blocks: u32) -> Self {
-        Self { ops: CodeBuffer::new(capacity), cpu, jumps: Jumps::new(blocks) }
+        Self { ops: CodeBuffer::new(capacity), cpu, narrow: false, jumps: Jumps::new(blocks) }
     }
 
     /// The offset of the next machine instruction.
@@ -162,7 +167,7 @@ impl Assembler {
     /// Finishes an operation of `width` whose result is in `reg`.
     #[inline]
     pub fn finish(&mut self, width: Width, reg: u8) {
-        if width == Width::W32 {
+        if width == Width::W32 && !self.narrow {
             self.sign_extend_32(reg);
         }
     }

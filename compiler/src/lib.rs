@@ -12,6 +12,7 @@ mod error;
 mod identity;
 mod lower;
 mod object;
+mod optimise;
 mod options;
 mod targets;
 mod translate;
@@ -21,7 +22,7 @@ pub use identity::COMPILER_IDENTITY;
 pub use options::CompileOptions;
 pub use translate::{MAX_REGION_INSTRUCTIONS, MAX_TEXT_BYTES};
 
-use tvm_abi::{Note, sections};
+use tvm_abi::{Note, Observed, sections};
 use tvm_isa::{Program, Unpacked};
 
 /// Longest code the compiler takes, in bytes: more than the largest service has (GP: W_C, 4 000 000 with everything
@@ -56,7 +57,7 @@ pub fn compile_unpacked(
     if program.code().len() > MAX_CODE_BYTES {
         return Err(CompileError::CodeTooLong { found: program.code().len(), limit: MAX_CODE_BYTES });
     }
-    let translation = translate::translate(&program, rules, cpu)?;
+    let translation = translate::translate(&program, rules, cpu, tier, Observed::of(container))?;
     let note = Note {
         format_version: sections::FORMAT_VERSION,
         compiler: COMPILER_IDENTITY,

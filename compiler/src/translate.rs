@@ -4,15 +4,18 @@
 //! at a host call (which must see the exact gas) and at [`MAX_REGION_INSTRUCTIONS`]. Regions are the places where
 //! compiled code can be entered.
 
-use tvm_abi::{CpuFeatures, PcMapBuilder, Region, Site, Stub, TextOffset, context, sections};
+use tvm_abi::{CpuFeatures, Observed, PcMapBuilder, Region, Site, Stub, TextOffset, Tier, context, sections};
 use tvm_isa::gas::{self, BlockCost};
 use tvm_isa::{BranchRule, Format, Gas, GasModel, Instruction, Op, Pc, Program, Rules, Validation};
+
+mod planned;
 
 use crate::asm::{Assembler, Target, host};
 use crate::control::{self, DynamicJump};
 use crate::error::CompileError;
 use crate::lower::{self, Condition, Lowering, Operand};
 use crate::targets::BlockTargets;
+use planned::Optimisation;
 
 /// Most instructions in a region: what the interpreter walks at most when gas runs short.
 pub const MAX_REGION_INSTRUCTIONS: usize = 1024;
@@ -35,8 +38,17 @@ pub struct Translation {
 }
 
 /// Translates a whole program.
-pub fn translate(program: &Program<'_>, rules: &Rules, cpu: CpuFeatures) -> Result<Translation, CompileError> {
+pub fn translate(
+    program: &Program<'_>,
+    rules: &Rules,
+    cpu: CpuFeatures,
+    tier: Tier,
+    observed: Observed,
+) -> Result<Translation, CompileError> {
     let mut translator = Translator::new(program, rules, cpu);
+    if tier == Tier::Best {
+        translator.optimisation = Some(Optimisation::new(program, rules, &translator.targets, observed));
+    }
     translator.regions()?;
     translator.finish()
 }
@@ -63,6 +75,8 @@ struct Translator<'p> {
     gas: BlockCost<'p>,
     /// The instructions of the region being emitted.
     region: Vec<Instruction>,
+    /// On the best tier.
+    optimisation: Option<Optimisation>,
 }
 
 impl<'p> Translator<'p> {
@@ -80,6 +94,7 @@ impl<'p> Translator<'p> {
             jump_slots: jump_table_slots(program),
             gas: BlockCost::new(program, rules),
             region: Vec::with_capacity(MAX_REGION_INSTRUCTIONS),
+            optimisation: None,
         }
     }
 
@@ -90,7 +105,7 @@ impl<'p> Translator<'p> {
         let mut paid = false;
         while pc.0 < self.program.code_len() {
             let Collected { next, ends_block, charge } = self.collect_region(pc, paid);
-            self.emit_region(pc, charge);
+            self.emit_region(pc, charge, ends_block);
             paid = self.rules.gas == GasModel::PipelineBlocks && !ends_block;
             pc = next;
             if self.asm.here().0 as usize > MAX_TEXT_BYTES {
@@ -99,8 +114,8 @@ impl<'p> Translator<'p> {
         }
         // Code that runs off its end traps there; valid programs of a version that checks them never do.
         if self.rules.validation == Validation::ContainerOnly {
-            let Collected { charge, .. } = self.collect_region(pc, paid);
-            self.emit_region(pc, charge);
+            let Collected { charge, ends_block, .. } = self.collect_region(pc, paid);
+            self.emit_region(pc, charge, ends_block);
         }
         Ok(())
     }
@@ -132,8 +147,9 @@ impl<'p> Translator<'p> {
         }
     }
 
-    fn emit_region(&mut self, pc: Pc, charge: Gas) {
+    fn emit_region(&mut self, pc: Pc, charge: Gas, ends_block: bool) {
         let block = self.targets.index(pc.0.into());
+        self.begin_planned(block);
         let text = self.asm.here();
         if let Some(block) = block {
             self.asm.bind(block);
@@ -143,24 +159,30 @@ impl<'p> Translator<'p> {
             let out_of_gas = self.cold_site(Stub::OutOfGas, pc, charge);
             control::charge(&mut self.asm, charge, out_of_gas);
         }
-        for index in 0..self.region.len() {
-            let give_back = match self.rules.gas {
-                GasModel::PerInstruction => Gas((self.region.len() - index) as u64),
-                GasModel::PipelineBlocks => Gas(0),
-            };
+        let (model, instructions) = (self.rules.gas, self.region.len());
+        let give_back = |index: usize| match model {
+            GasModel::PerInstruction => Gas((instructions - index) as u64),
+            GasModel::PipelineBlocks => Gas(0),
+        };
+        if self.emit_planned(ends_block, give_back) {
+            return;
+        }
+        for index in 0..instructions {
+            let give_back = give_back(index);
             let instruction = self.region[index];
             match lower::lowering(instruction.op) {
                 Lowering::Plain => lower::plain(&mut self.asm, &instruction),
                 Lowering::Memory(access) => {
                     let text = lower::memory_access(&mut self.asm, access, &instruction);
-                    self.map.site(Site { text, pc: instruction.pc, give_back });
+                    self.map.site(Site { text, pc: instruction.pc, give_back, base: None });
                 }
-                Lowering::Control => self.control(&instruction, give_back),
+                Lowering::Control => self.control(&instruction, give_back, false),
             }
         }
     }
 
-    fn control(&mut self, instruction: &Instruction, give_back: Gas) {
+    /// Emits control flow; `low` says that a branch compares lower halves.
+    fn control(&mut self, instruction: &Instruction, give_back: Gas, low: bool) {
         let Instruction { op, pc, x, y, .. } = *instruction;
         match op {
             Op::Fallthrough if self.may_fall_through(instruction) => {}
@@ -183,7 +205,7 @@ impl<'p> Translator<'p> {
                 let load = Some((host(instruction.a), x));
                 self.dynamic_jump(instruction, host(instruction.b), y as i32, load, give_back);
             }
-            _ => self.branch(instruction, give_back),
+            _ => self.branch(instruction, give_back, low),
         }
     }
 
@@ -204,7 +226,7 @@ impl<'p> Translator<'p> {
         }
     }
 
-    fn branch(&mut self, instruction: &Instruction, give_back: Gas) {
+    fn branch(&mut self, instruction: &Instruction, give_back: Gas, low: bool) {
         let (condition, right) = branch_operands(instruction);
         let target = instruction.target().expect("branches have a static target");
         if !self.may_fall_through(instruction) {
@@ -215,7 +237,11 @@ impl<'p> Translator<'p> {
             (None, BranchRule::WhenTaken) => self.cold_site(Stub::Interpret, instruction.pc, give_back),
             (None, BranchRule::Always) => return self.interpret(instruction.pc, give_back),
         };
-        lower::compare(&mut self.asm, host(instruction.a), right);
+        if low {
+            lower::compare_low(&mut self.asm, host(instruction.a), right);
+        } else {
+            lower::compare(&mut self.asm, host(instruction.a), right);
+        }
         self.asm.jump_if(condition, target);
     }
 
@@ -249,7 +275,7 @@ impl<'p> Translator<'p> {
     /// Records the call just emitted.
     fn call_site(&mut self, pc: Pc, give_back: Gas) {
         let text = TextOffset(self.asm.here().0 - 1);
-        self.map.site(Site { text, pc, give_back });
+        self.map.site(Site { text, pc, give_back, base: None });
     }
 
     fn cold_site(&mut self, stub: Stub, pc: Pc, give_back: Gas) -> Target {

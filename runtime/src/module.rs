@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use tvm_abi::Tier;
+use tvm_abi::{Observed, Tier};
 use tvm_isa::layout::{Layout, Region, Sizes};
 use tvm_isa::{Container, GpVersion, GuestAddr, Pc, Program, Rules, Unpacked};
 use tvm_loader::FileSpan;
 
 use crate::error::{Error, LoadError, Malformed};
+use crate::exit::GuestExit;
 use crate::memory::Access;
 use crate::sys::{Image, JumpTable, NativeModule, Segment};
 
@@ -126,6 +127,14 @@ impl Module {
     #[must_use]
     pub fn tier(&self) -> Option<Tier> {
         self.native_code().map(|native| native.note().tier)
+    }
+
+    /// Whether all registers are what the Gray Paper says when an invocation of this module ends like this; otherwise they only hold
+    /// what decided about its end. See [`tvm_abi::Observed`].
+    #[must_use]
+    pub fn shows_registers_at(&self, exit: GuestExit) -> bool {
+        let exact_everywhere = self.tier() != Some(Tier::Best) || Observed::of(self.0.container) == Observed::EveryExit;
+        exact_everywhere || matches!(exit, GuestExit::Halt | GuestExit::HostCall(_))
     }
 
     /// Whether execution may begin at `pc` (GP 0.8.0, A.1: only where an instruction starts; before, anywhere).

@@ -111,8 +111,11 @@ impl Run<'_> {
                 }
             };
         }
-        let Site { pc, give_back, .. } = native.site(reason, site).ok_or_else(|| unknown_site(site, reason))?;
+        let Site { pc, give_back, base, .. } = native.site(reason, site).ok_or_else(|| unknown_site(site, reason))?;
         state.pc = pc;
+        if let Some(base) = base {
+            base.apply(&mut state.regs);
+        }
         // The charge wrapped around when it did not fit; so does giving it back.
         state.gas = Gas(state.gas.0.wrapping_add(give_back.0));
         if reason != Leave::Halt {

@@ -5,18 +5,22 @@
 
 #![forbid(unsafe_code)]
 
+mod address_parts;
 pub mod context;
 mod cpu;
 mod note;
+mod observed;
 mod pc_map;
 pub mod registers;
 pub mod sections;
 mod stubs;
 mod tier;
 
+pub use address_parts::AddressParts;
 pub use context::VmContext;
 pub use cpu::CpuFeatures;
 pub use note::{NOTE_NAME, NOTE_TYPE, Note, NoteError};
+pub use observed::Observed;
 pub use pc_map::{COLD_SITE_BYTES, PcMap, PcMapBuilder, PcMapHeader, Region, Site};
 pub use registers::HostReg;
 pub use stubs::{HALT_KEY, Leave, Stub, jump_key};

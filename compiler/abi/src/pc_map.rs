@@ -8,7 +8,8 @@
 //!   u32 region count n | u32 site stream bytes | u32 cold site count m | u32 text offset of the cold sites
 //!   n × { u32 text offset | u32 pc | u32 charge | u32 start of its sites in the stream }
 //!   m × { u32 pc | u32 give-back }
-//!   stream: per site { ULEB128 text offset − previous | ULEB128 pc − previous | ULEB128 give-back }
+//!   stream: per site { ULEB128 text offset − previous | ULEB128 pc − previous | ULEB128 2 · give-back + has parts | parts }
+//!   parts: { u8 target + 16 · base | u8 index + 16 · scale | u32 displacement }, of a register that is missing 15
 //! ```
 //!
 //! The first site of a region counts from the region's start. *Cold sites* stand together at the end of the text, each
@@ -24,7 +25,7 @@ use core::ops::Range;
 
 use tvm_isa::{Gas, Pc};
 
-use crate::TextOffset;
+use crate::{AddressParts, TextOffset};
 
 /// Bytes before the first region record.
 const HEADER: usize = 16;
@@ -58,6 +59,8 @@ pub struct Site {
     pub pc: Pc,
     /// Gas to add to the counter to undo the charge for this instruction and the rest of its region.
     pub give_back: Gas,
+    /// What the lower half of the access's base register is, where compiled code did not compute it.
+    pub base: Option<AddressParts>,
 }
 
 /// Collects regions and sites, in the order of the code, each in its final form at once.
@@ -102,12 +105,16 @@ impl PcMapBuilder {
     pub fn site(&mut self, site: Site) {
         debug_assert!(!self.records.is_empty(), "a site belongs to a region");
         debug_assert!(self.last.0 <= site.text && self.last.1 <= site.pc, "sites in code order");
-        let (text, pc, give_back) = (site.text.0 - self.last.0.0, site.pc.0 - self.last.1.0, site.give_back.0);
+        let (text, pc) = (site.text.0 - self.last.0.0, site.pc.0 - self.last.1.0);
+        let give_back = site.give_back.0 << 1 | u64::from(site.base.is_some());
         self.last = (site.text, site.pc);
         if u64::from(text | pc) | give_back < 0x80 {
             self.stream.extend_from_slice(&[text as u8, pc as u8, give_back as u8]);
         } else {
             [text.into(), pc.into(), give_back].into_iter().for_each(|value| encode(value, &mut self.stream));
+        }
+        if let Some(parts) = &site.base {
+            parts.encode(&mut self.stream);
         }
     }
 
@@ -281,7 +288,7 @@ impl<'a> PcMap<'a> {
         let at = (after_start / COLD_SITE_BYTES) as usize * COLD_RECORD;
         let record = self.cold.get(at..at + COLD_RECORD)?;
         let word = |at: usize| u32::from_le_bytes(record[at..at + 4].try_into().expect("four bytes"));
-        Some(Site { text, pc: Pc(word(0)), give_back: Gas(word(4).into()) })
+        Some(Site { text, pc: Pc(word(0)), give_back: Gas(word(4).into()), base: None })
     }
 
     /// All sites of region number `index`, in order; cold ones are not among them.
@@ -289,11 +296,13 @@ impl<'a> PcMap<'a> {
         let (region, start) = self.record(index);
         let end = if index + 1 < self.region_count() { self.record(index + 1).1 } else { self.stream.len() };
         let mut rest = self.stream.get(start..end).unwrap_or(&[]);
-        let mut last = Site { text: region.text, pc: region.pc, give_back: Gas(0) };
+        let mut last = Site { text: region.text, pc: region.pc, give_back: Gas(0), base: None };
         core::iter::from_fn(move || {
             last.text.0 = last.text.0.wrapping_add(decode(&mut rest)? as u32);
             last.pc.0 = last.pc.0.wrapping_add(decode(&mut rest)? as u32);
-            last.give_back = Gas(decode(&mut rest)?);
+            let give_back = decode(&mut rest)?;
+            last.give_back = Gas(give_back >> 1);
+            last.base = if give_back & 1 != 0 { Some(AddressParts::decode(&mut rest)?) } else { None };
             Some(last)
         })
     }
@@ -349,13 +358,19 @@ fn decode(rest: &mut &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
+    fn parts() -> AddressParts {
+        let reg = tvm_isa::Reg::clamped;
+        AddressParts { target: reg(12), base: None, index: Some((reg(3), 2)), disp: -7 }
+    }
+
     fn sample() -> Vec<u8> {
         let mut map = PcMapBuilder::default();
         let region = |text, pc, charge| Region { text: TextOffset(text), pc: Pc(pc), charge: Gas(charge) };
-        let site = |text, pc, give_back| Site { text: TextOffset(text), pc: Pc(pc), give_back: Gas(give_back) };
+        let site =
+            |text, pc, give_back| Site { text: TextOffset(text), pc: Pc(pc), give_back: Gas(give_back), base: None };
         map.region(region(16, 0, 3));
         map.site(site(20, 2, 2));
-        map.site(site(400, 300, 1));
+        map.site(Site { base: Some(parts()), ..site(400, 300, 1) });
         map.region(region(500, 310, 0));
         map.region(region(600, 320, 200));
         map.site(site(600, 320, 200));
@@ -370,10 +385,16 @@ mod tests {
         let bytes = sample();
         let map = PcMap::parse(&bytes).unwrap();
         assert_eq!(map.region_count(), 3);
-        assert_eq!(map.site(TextOffset(20)), Some(Site { text: TextOffset(20), pc: Pc(2), give_back: Gas(2) }));
+        assert_eq!(
+            map.site(TextOffset(20)),
+            Some(Site { text: TextOffset(20), pc: Pc(2), give_back: Gas(2), base: None })
+        );
         assert_eq!(map.site(TextOffset(400)).unwrap().pc, Pc(300));
+        assert_eq!(map.site(TextOffset(400)).unwrap().base, Some(parts()));
         assert_eq!(map.site(TextOffset(600)).unwrap().give_back, Gas(200));
-        let cold = |text, pc, give_back| Some(Site { text: TextOffset(text), pc: Pc(pc), give_back: Gas(give_back) });
+        let cold = |text, pc, give_back| {
+            Some(Site { text: TextOffset(text), pc: Pc(pc), give_back: Gas(give_back), base: None })
+        };
         assert_eq!(map.site(TextOffset(1004)), cold(1004, 0, 3));
         assert_eq!(map.site(TextOffset(1009)), cold(1009, 7, 0));
         for text in [0, 15, 16, 21, 399, 401, 500, 601, 1000, 1003, 1005, 1010, 1014] {

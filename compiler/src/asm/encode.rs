@@ -27,6 +27,8 @@ pub enum Binary {
 pub enum BinaryImm {
     Add = 0,
     Or = 1,
+    AddCarry = 2,
+    SubBorrow = 3,
     And = 4,
     Sub = 5,
     Xor = 6,

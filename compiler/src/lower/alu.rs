@@ -63,6 +63,13 @@ pub fn neg_add_imm(asm: &mut Assembler, width: Width, a: u8, b: u8, imm: i32) {
     asm.finish(width, a);
 }
 
+/// d ← a + carry flag, or a − carry flag
+pub fn add_carry(asm: &mut Assembler, d: u8, a: u8, subtract: bool) {
+    // Moving leaves the flags alone.
+    asm.move_reg(d, a);
+    asm.binary_imm(if subtract { BinaryImm::SubBorrow } else { BinaryImm::AddCarry }, Width::W64, d, 0);
+}
+
 /// a ← b & imm
 pub fn and_imm(asm: &mut Assembler, a: u8, b: u8, imm: i32) {
     match imm {

@@ -31,6 +31,15 @@ pub fn compare(asm: &mut Assembler, a: u8, b: Operand) {
     }
 }
 
+/// Sets the flags to the comparison of the lower halves of `a` and `b`.
+pub fn compare_low(asm: &mut Assembler, a: u8, b: Operand) {
+    match b {
+        Operand::Reg(b) => asm.binary(Binary::Cmp, Width::W32, a, b),
+        Operand::Imm(0) => asm.binary(Binary::Test, Width::W32, a, a),
+        Operand::Imm(imm) => asm.binary_imm(BinaryImm::Cmp, Width::W32, a, imm),
+    }
+}
+
 /// d ← (a condition b)
 pub fn set(asm: &mut Assembler, condition: Condition, d: u8, a: u8, b: u8) {
     set_to(asm, condition, d, d == a || d == b, |asm| asm.binary(Binary::Cmp, Width::W64, a, b));

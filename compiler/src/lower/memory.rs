@@ -4,9 +4,9 @@
 //! as the Gray Paper does, and faults where a page does not allow the access, with nothing changed.
 
 use tvm_abi::TextOffset;
-use tvm_isa::{Instruction, Op};
+use tvm_isa::{Instruction, Op, Reg};
 
-use crate::asm::{Assembler, GuestForm, host};
+use crate::asm::{Assembler, GuestForm, Sum, host};
 
 /// Bytes of an access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,6 +92,38 @@ pub fn access(op: Op) -> Option<Access> {
     Some(Access { transfer, size, address })
 }
 
+impl Access {
+    /// The register that the address is counted from.
+    pub fn base(self, instruction: &Instruction) -> Option<Reg> {
+        match self.address {
+            Address::BaseA => Some(instruction.a),
+            Address::BaseB => Some(instruction.b),
+            Address::Absolute => None,
+        }
+    }
+
+    /// The register whose contents are stored.
+    pub fn data(self, instruction: &Instruction) -> Option<Reg> {
+        (self.transfer == Transfer::Store).then_some(instruction.a)
+    }
+
+    /// The register operand of the machine instruction, and the immediate with its length.
+    fn operands(self, instruction: &Instruction) -> (u8, (u32, u32)) {
+        match self.transfer {
+            Transfer::StoreImm => (0, (instruction.y as u32, self.size.immediate_len())),
+            _ => (host(instruction.a), (0, 0)),
+        }
+    }
+}
+
+/// Emits the access at another address than the instruction's own.
+pub fn lower_at(asm: &mut Assembler, access: Access, instruction: &Instruction, at: Sum) -> TextOffset {
+    let site = asm.here();
+    let (reg, imm) = access.operands(instruction);
+    asm.guest_operand_at(form(access.transfer, access.size), reg, at, imm);
+    site
+}
+
 /// Emits the access; gives the offset of the machine instruction that may fault.
 pub fn lower(asm: &mut Assembler, access: Access, instruction: &Instruction) -> TextOffset {
     let Access { transfer, size, address } = access;
@@ -101,10 +133,7 @@ pub fn lower(asm: &mut Assembler, access: Access, instruction: &Instruction) -> 
         Address::Absolute => (None, instruction.x as i32),
     };
     let site = asm.here();
-    let (reg, imm) = match transfer {
-        Transfer::StoreImm => (0, (instruction.y as u32, size.immediate_len())),
-        _ => (host(instruction.a), (0, 0)),
-    };
+    let (reg, imm) = access.operands(instruction);
     asm.guest_operand(form(transfer, size), reg, base, disp, imm);
     site
 }

@@ -11,12 +11,12 @@ mod memory;
 mod mul_div;
 mod shift;
 
-use tvm_isa::{Instruction, Op};
+use tvm_isa::{Instruction, Op, Reg};
 
-use crate::asm::{Assembler, Binary, Width, host};
+use crate::asm::{Assembler, Binary, Sum, Width, host};
+use crate::optimise::{Address, Carry, CarrySide, Extension};
 
-pub use compare::Operand;
-pub use compare::{Condition, compare};
+pub use compare::{Condition, Operand, compare, compare_low};
 pub use memory::Access;
 use mul_div::{Division, HighHalf};
 use shift::Shift;
@@ -44,6 +44,53 @@ pub fn lowering(op: Op) -> Lowering {
 /// Emits a guest memory access. Gives the offset of the one machine instruction that may fault.
 pub fn memory_access(asm: &mut Assembler, access: Access, instruction: &Instruction) -> tvm_abi::TextOffset {
     memory::lower(asm, access, instruction)
+}
+
+/// Emits a guest memory access at an address made of other registers than the one the instruction names.
+pub fn memory_access_at(
+    asm: &mut Assembler,
+    access: Access,
+    instruction: &Instruction,
+    address: &Address,
+) -> tvm_abi::TextOffset {
+    let Address { base, index, disp } = *address;
+    let sum = Sum { base: base.map(host), index: index.map(|(reg, scale)| (host(reg), scale)), disp };
+    memory::lower_at(asm, access, instruction, sum)
+}
+
+/// The register whose sum with the first immediate an instruction accesses memory at.
+pub fn address_register(instruction: &Instruction) -> Option<Reg> {
+    memory::access(instruction.op)?.base(instruction)
+}
+
+/// The register that a store stores.
+pub fn data_register(instruction: &Instruction) -> Option<Reg> {
+    memory::access(instruction.op)?.data(instruction)
+}
+
+/// Emits a 64-bit sum with a scaled register.
+pub fn sum(asm: &mut Assembler, to: Reg, address: &Address) {
+    let Address { base, index, disp } = *address;
+    if let Some((index, scale)) = index {
+        asm.lea_scaled(host(to), base.map(host), host(index), scale, disp);
+    } else if let Some(base) = base {
+        asm.lea_disp(Width::W64, host(to), host(base), disp);
+    }
+}
+
+/// Emits the addition or subtraction of a carry.
+pub fn carry(asm: &mut Assembler, to: Reg, carry: &Carry) {
+    let right = match carry.right {
+        CarrySide::Reg(reg) => Operand::Reg(host(reg)),
+        CarrySide::Imm(imm) => Operand::Imm(imm),
+    };
+    compare(asm, host(carry.left), right);
+    alu::add_carry(asm, host(to), host(carry.from), carry.subtract);
+}
+
+/// Emits the extension of a lower half to 64 bits, and a shift after it.
+pub fn extension(asm: &mut Assembler, to: Reg, extension: Extension) {
+    shift::extension(asm, host(to), host(extension.source), extension.signed, extension.left);
 }
 
 /// Emits an instruction without control flow and memory access.

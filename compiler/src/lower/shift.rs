@@ -59,6 +59,21 @@ pub fn of_imm(asm: &mut Assembler, shift: Shift, width: Width, a: u8, b: u8, imm
     asm.finish(width, a);
 }
 
+/// to ← the lower half of `from`, extended to 64 bits and then shifted to the left, or to the right if `left` is negative
+pub fn extension(asm: &mut Assembler, to: u8, from: u8, signed: bool, left: i8) {
+    if signed {
+        asm.move_sign_extended(to, from);
+    } else {
+        asm.binary(Binary::Mov, Width::W32, to, from);
+    }
+    match (left, signed) {
+        (0, _) => {}
+        (1.., _) => asm.shift_imm(Shift::Shl, Width::W64, to, left.unsigned_abs()),
+        (_, true) => asm.shift_imm(Shift::Sar, Width::W64, to, left.unsigned_abs()),
+        (_, false) => asm.shift_imm(Shift::Shr, Width::W64, to, left.unsigned_abs()),
+    }
+}
+
 /// BMI2: to ← from shifted by amount, three registers that may be the same.
 fn three_operands(asm: &mut Assembler, shift: Shift, width: Width, to: u8, from: u8, amount: u8) {
     match (shift, width) {

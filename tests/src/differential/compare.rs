@@ -21,6 +21,8 @@ pub struct Stop {
     pub exit: GuestExit,
     /// Registers, gas, program counter.
     pub state: GuestState,
+    /// Whether the engine promises that all registers are exact there.
+    pub shows_registers: bool,
     /// Contents of pages, by the first of them; `None` if they are not all readable.
     pub memory: Vec<(u32, Option<Vec<u8>>)>,
 }
@@ -135,18 +137,29 @@ fn observe(case: &Case, exit: GuestExit, machine: &mut dyn Machine) -> Stop {
         .chain(OUTER_PAGES.into_iter().filter(|_| case.outer))
         .map(|(first, count)| (first, machine.memory_mut().read(u64::from(first) << 12, u64::from(count) << 12).ok()))
         .collect();
-    Stop { exit, state, memory }
+    Stop { exit, state, shows_registers: machine.shows_registers_at(exit), memory }
 }
 
 fn first_difference(engine: &'static str, gas: u64, expected: &[Stop], found: &[Stop]) -> Option<Difference> {
-    let stop = (0..expected.len().max(found.len())).find(|&stop| expected.get(stop) != found.get(stop))?;
+    let same = |stop: &usize| match (expected.get(*stop), found.get(*stop)) {
+        (Some(expected), Some(found)) => is_same(expected, found),
+        _ => false,
+    };
+    let stop = (0..expected.len().max(found.len())).find(|stop| !same(stop))?;
     let (expected, found) = (expected.get(stop), found.get(stop));
     Some(Difference { engine, gas, stop, expected: describe(expected, found), found: describe(found, expected) })
 }
 
+/// Whether an engine did what was expected, as far as it promises.
+fn is_same(expected: &Stop, found: &Stop) -> bool {
+    let regs = if found.shows_registers { found.state.regs } else { expected.state.regs };
+    let state = GuestState { regs, ..found.state.clone() };
+    (found.exit, &state, &found.memory) == (expected.exit, &expected.state, &expected.memory)
+}
+
 /// A stop in words; of memory only the first byte that differs from `other`'s.
 fn describe(stop: Option<&Stop>, other: Option<&Stop>) -> String {
-    let Some(Stop { exit, state: GuestState { pc, gas, regs, charged }, memory }) = stop else {
+    let Some(Stop { exit, state: GuestState { pc, gas, regs, charged }, memory, .. }) = stop else {
         return "no further stop".to_owned();
     };
     let memory = other

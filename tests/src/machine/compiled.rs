@@ -87,6 +87,10 @@ impl Machine for CompiledMachine {
         self.0.skip_host_call();
     }
 
+    fn shows_registers_at(&self, exit: GuestExit) -> bool {
+        self.0.module().shows_registers_at(exit)
+    }
+
     fn may_start_at(&self, pc: u32) -> bool {
         self.0.module().may_start_at(Pc(pc))
     }

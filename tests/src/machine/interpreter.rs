@@ -117,6 +117,10 @@ impl Machine for InterpretedMachine<'_> {
         self.interpreter.after_host_call(&mut self.state);
     }
 
+    fn shows_registers_at(&self, _exit: GuestExit) -> bool {
+        true
+    }
+
     fn may_start_at(&self, pc: u32) -> bool {
         self.interpreter.program().validate_entry(self.interpreter.rules(), Pc(pc)).is_ok()
     }

@@ -59,4 +59,7 @@ pub trait Machine {
 
     /// Whether the version lets execution begin at `pc`.
     fn may_start_at(&self, pc: u32) -> bool;
+
+    /// Whether all registers are exact when execution ends like this.
+    fn shows_registers_at(&self, exit: GuestExit) -> bool;
 }

@@ -1,0 +1,82 @@
+//! Carries.
+//!
+//! RISC-V has no carry flag: wide arithmetic compares a sum with what was added, and adds the 0 or 1 that comes out. *Assumes* nothing.
+//! *Keeps* the result of the addition (or subtraction) of such a 0 or 1: it compares where the result is used and adds the carry
+//! flag. Done only where the comparison's own result is looked at by nobody else, so that it goes ([`super::needs`]).
+
+use tvm_isa::{Instruction, Op, Reg};
+
+use super::effects::Demand;
+use super::holders::Holders;
+use super::values::Value;
+use super::{Form, Planned, Use, Uses};
+
+/// An addition or subtraction of the outcome of `left < right`, unsigned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Carry {
+    /// What it is added to or subtracted from.
+    pub from: Reg,
+    /// Left side of the comparison.
+    pub left: Reg,
+    /// Right side of the comparison.
+    pub right: CarrySide,
+    /// Whether it is subtracted.
+    pub subtract: bool,
+    /// The comparison's place in the region.
+    pub comparison: u16,
+}
+
+/// Right side of a comparison.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum CarrySide {
+    Reg(Reg),
+    Imm(i32),
+}
+
+/// Finds the carries of a region.
+pub fn fold(plan: &mut [Planned], holders: &Holders<'_>) {
+    for index in 0..plan.len() {
+        let Planned { instruction: Instruction { op, a, b, .. }, form, .. } = plan[index];
+        if form != Form::Plain || !holders.may_count_on_others(index) {
+            continue;
+        }
+        let found = match op {
+            Op::Add64 => carry(plan, holders, index, a, b).or_else(|| carry(plan, holders, index, b, a)),
+            Op::Sub64 => carry(plan, holders, index, a, b),
+            _ => None,
+        };
+        if let Some((carry, uses)) = found {
+            plan[index].form = Form::Carry(Carry { subtract: op == Op::Sub64, ..carry });
+            plan[index].uses = uses;
+        }
+    }
+}
+
+/// Whether `outcome` holds the outcome of a comparison at `index`, to be added to `from`.
+fn carry(plan: &[Planned], holders: &Holders<'_>, index: usize, from: Reg, outcome: Reg) -> Option<(Carry, Uses)> {
+    let values = holders.values;
+    let writer = values.held(outcome, index).writer()?;
+    let Planned { instruction: Instruction { op, a, b, x, .. }, form, .. } = plan[writer];
+    let (left, right) = match (op, form) {
+        (Op::SetLtU, Form::Plain) => (a, Some(b)),
+        (Op::SetLtUImm, Form::Plain) => (b, None),
+        _ => return None,
+    };
+    let mut uses = Uses::default();
+    let mut used = |reg: Reg, value: Value| uses.push(Use { reg, value, demand: Demand::Full });
+    let held = |reg: Reg| holders.holder(plan, values.held(reg, writer), index);
+    let (left, left_value) = held(left)?;
+    used(left, left_value);
+    let right = match right {
+        Some(right) => {
+            let (right, right_value) = held(right)?;
+            used(right, right_value);
+            CarrySide::Reg(right)
+        }
+        None => CarrySide::Imm(x as i32),
+    };
+    used(from, values.held(from, index));
+    let comparison = u16::try_from(writer).ok()?;
+    Some((Carry { from, left, right, subtract: false, comparison }, uses))
+}

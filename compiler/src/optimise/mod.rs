@@ -1,0 +1,151 @@
+//! The optimiser of the `best` tier: decides, region by region, how each instruction is emitted.
+//!
+//! It changes nothing about where code can be left or entered and what is charged there: regions, sites and gas are those of the
+//! `fast` tier. Within a region it follows which instruction's result each operand is ([`values`]), and then
+//!
+//! * puts constants where registers were ([`constants`]),
+//! * lets loads and stores compute their addresses themselves ([`address`]),
+//! * makes one machine instruction of a pair of shifts ([`extension`]),
+//! * adds and subtracts carries ([`carry`]),
+//! * compares 32 bits where 64 would say the same ([`compare`]),
+//! * and at last leaves out what nobody looks at: whole instructions, or their sign extensions ([`needs`]).
+//!
+//! What somebody may look at behind a region comes from [`liveness`], which walks the whole program. How exact registers must be at
+//! exits is the caller's choice, [`crate::Observed`].
+//!
+//! All of it takes time linear in the program's length: passes look at an instruction a bounded number of times.
+
+mod address;
+mod carry;
+mod compare;
+mod constants;
+mod effects;
+mod extension;
+mod flow;
+mod holders;
+mod liveness;
+mod needs;
+mod registers;
+mod values;
+
+pub use address::Address;
+pub use carry::{Carry, CarrySide};
+pub use extension::Extension;
+pub use flow::Flow;
+pub use liveness::Liveness;
+pub use registers::Live;
+
+use effects::{Demand, Read};
+use holders::{Holders, InPlace};
+use tvm_isa::{Instruction, Reg};
+use values::{Value, Values};
+
+/// Most attempts at planning a region with values looked at in place; see [`holders`].
+const MAX_ATTEMPTS: usize = 3;
+
+/// How an instruction is emitted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// As on the `fast` tier.
+    Plain,
+    /// Not at all: nobody looks at the result.
+    Nothing,
+    /// Without the sign extension at its end: nobody looks at the upper half.
+    Narrow,
+    /// A guest memory access at an address made of more than one register.
+    At(Address),
+    /// A sum with a scaled register.
+    Sum(Address),
+    /// The second of two shifts, which does the work of both.
+    Extension(Extension),
+    /// An addition or subtraction of what a comparison gave.
+    Carry(Carry),
+    /// A comparison of lower halves.
+    CompareLow,
+}
+
+/// An instruction and how it is emitted.
+#[derive(Clone, Copy, Debug)]
+pub struct Planned {
+    /// The instruction, perhaps another with the same effect.
+    pub instruction: Instruction,
+    /// How it is emitted.
+    pub form: Form,
+    /// What the emitted code looks at.
+    uses: Uses,
+}
+
+/// A value that emitted code looks at, in a register that must hold it there.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    reg: Reg,
+    value: Value,
+    demand: Demand,
+}
+
+/// What the code of an instruction looks at: at most three values.
+#[derive(Clone, Copy, Default, Debug)]
+struct Uses([Option<Use>; 3]);
+
+impl Uses {
+    /// What an instruction itself looks at, as instruction number `at` of its region.
+    fn of(instruction: &Instruction, values: &Values, at: usize) -> Self {
+        let mut uses = Self::default();
+        for Read { reg, demand } in effects::reads(instruction).iter() {
+            uses.push(Use { reg, value: values.held(reg, at), demand });
+        }
+        uses
+    }
+
+    fn push(&mut self, new: Use) {
+        let free = self.0.iter_mut().find(|slot| slot.is_none());
+        *free.expect("no instruction looks at more than three values") = Some(new);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Use> + '_ {
+        self.0.iter().flatten().copied()
+    }
+}
+
+/// What a region must keep to.
+#[derive(Clone, Copy, Debug)]
+pub struct Duties {
+    /// What somebody may look at behind the region.
+    pub live: Live,
+    /// Whether all registers must be right wherever the region can be left.
+    pub exact: bool,
+    /// Whether the last instruction may have to be executed by the interpreter, which reads the registers it names.
+    pub last_may_be_interpreted: bool,
+}
+
+/// Plans a region.
+pub fn plan(region: &[Instruction], duties: Duties, out: &mut Vec<Planned>) {
+    let values = Values::new(region);
+    let mut in_place = InPlace::everywhere(region.len());
+    for _ in 0..MAX_ATTEMPTS {
+        attempt(region, duties, &values, &in_place, out);
+        if !in_place.forbid_wrong(out, &values) {
+            return;
+        }
+    }
+    attempt(region, duties, &values, &InPlace::nowhere(), out);
+    debug_assert!(!InPlace::nowhere().forbid_wrong(out, &values), "every register holds what is looked at there");
+}
+
+fn attempt(region: &[Instruction], duties: Duties, values: &Values, in_place: &InPlace, out: &mut Vec<Planned>) {
+    out.clear();
+    out.extend(region.iter().enumerate().map(|(at, &instruction)| Planned {
+        instruction,
+        form: Form::Plain,
+        uses: Uses::of(&instruction, values, at),
+    }));
+    let holders = Holders { values, in_place };
+    // What the interpreter may execute stays as it is.
+    let free = out.len() - usize::from(duties.last_may_be_interpreted && !out.is_empty());
+    constants::place(&mut out[..free], values);
+    address::fold(out, &holders);
+    extension::pair(out, &holders);
+    carry::fold(out, &holders);
+    compare::narrow(&mut out[..free], values);
+    needs::drop_unneeded(out, values, duties);
+}

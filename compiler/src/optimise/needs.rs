@@ -1,0 +1,68 @@
+//! Leaves out what nobody looks at.
+//!
+//! *Assumes* the reads that the passes before have noted, and what is live behind the region. *Keeps* all effects: accesses and control
+//! flow stay; so does, with `exact`, every register at every place where the region can be left. Goes: an instruction of which
+//! nobody looks at the result, and the sign extension of a 32-bit operation of which nobody looks at the upper half.
+
+use tvm_isa::{Instruction, Op, Reg};
+
+use super::effects::{self, Demand};
+use super::values::{Value, Values};
+use super::{Duties, Form, Planned};
+use crate::lower::{Lowering, lowering};
+
+/// Marks instructions as [`Form::Nothing`] or [`Form::Narrow`] where that changes nothing that somebody looks at.
+pub fn drop_unneeded(plan: &mut [Planned], values: &Values, duties: Duties) {
+    let Duties { live, exact, .. } = duties;
+    let mut needs = Needs { wanted: vec![None; values.count()] };
+    for (reg, value) in Reg::all().zip(values.at_end()) {
+        if live.high.has(reg) {
+            needs.want(value, Demand::Full);
+        } else if live.low.has(reg) {
+            needs.want(value, Demand::Low);
+        }
+    }
+    for index in (0..plan.len()).rev() {
+        let planned = &mut plan[index];
+        let instruction = planned.instruction;
+        let result = needs.of_result(&instruction, values, index);
+        if effects::is_pure(instruction.op) && result.is_none() {
+            planned.form = Form::Nothing;
+            continue;
+        }
+        if planned.form == Form::Plain && effects::can_be_narrow(instruction.op) && result == Some(Demand::Low) {
+            planned.form = Form::Narrow;
+        }
+        if effects::sees_all(instruction.op) || exact && lowering_can_leave(instruction.op) {
+            Reg::all().for_each(|reg| needs.want(values.held(reg, index), Demand::Full));
+        }
+        let low_is_enough =
+            result == Some(Demand::Low) && effects::keeps_low(instruction.op) && effects::is_pure(instruction.op);
+        for used in planned.uses.iter() {
+            let demand = if low_is_enough { Demand::Low } else { used.demand };
+            needs.want(used.value, demand);
+        }
+    }
+}
+
+fn lowering_can_leave(op: Op) -> bool {
+    !matches!(lowering(op), Lowering::Plain)
+}
+
+/// How much of each value somebody looks at.
+struct Needs {
+    wanted: Vec<Option<Demand>>,
+}
+
+impl Needs {
+    fn want(&mut self, value: Value, demand: Demand) {
+        let wanted = &mut self.wanted[value.number()];
+        *wanted = (*wanted).max(Some(demand));
+    }
+
+    /// How much of what an instruction writes is looked at.
+    fn of_result(&self, instruction: &Instruction, values: &Values, index: usize) -> Option<Demand> {
+        let reg = effects::written(instruction)?;
+        self.wanted[values.held(reg, index + 1).number()]
+    }
+}

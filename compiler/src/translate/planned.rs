@@ -1,0 +1,110 @@
+//! Regions on the best tier: what is known about the program, and the code of planned instructions.
+
+use tvm_abi::{AddressParts, Observed, Site};
+use tvm_isa::{Gas, Instruction, Program, Rules};
+
+use super::Translator;
+use crate::lower::{self, Lowering};
+use crate::optimise::{self, Address, Duties, Flow, Form, Live, Liveness, Planned};
+use crate::targets::BlockTargets;
+
+/// Where loops start: the processor fetches from there in one piece.
+const LOOP_ALIGNMENT: u32 = 32;
+
+/// What is known about a program that is optimised.
+pub(super) struct Optimisation {
+    exact: bool,
+    loop_heads: Vec<bool>,
+    liveness: Liveness,
+    /// The block that the region being emitted is a part of.
+    block: Option<u32>,
+    /// How the instructions of that region are emitted.
+    plan: Vec<Planned>,
+}
+
+impl Optimisation {
+    pub fn new(program: &Program<'_>, rules: &Rules, targets: &BlockTargets, observed: Observed) -> Self {
+        let exact = observed == Observed::EveryExit;
+        let flow = Flow::new(program, rules, targets);
+        let liveness = Liveness::new(&flow, exact);
+        Self { exact, loop_heads: flow.loop_heads, liveness, block: None, plan: Vec::new() }
+    }
+}
+
+impl Translator<'_> {
+    /// Makes room before a region on the best tier: `block` is the block that starts with it, if one does.
+    pub(super) fn begin_planned(&mut self, block: Option<u32>) {
+        let Some(optimisation) = &mut self.optimisation else { return };
+        let Some(block) = block else { return };
+        optimisation.block = Some(block);
+        if optimisation.loop_heads[block as usize] {
+            self.asm.align(LOOP_ALIGNMENT);
+        }
+    }
+
+    /// Emits the collected region on the best tier; says whether that is the tier. `give_back` gives what each instruction and those
+    /// behind it were charged.
+    pub(super) fn emit_planned(&mut self, ends_block: bool, give_back: impl Fn(usize) -> Gas) -> bool {
+        let Some(mut optimisation) = self.optimisation.take() else { return false };
+        self.plan(&mut optimisation, ends_block);
+        for (index, planned) in optimisation.plan.iter().enumerate() {
+            self.planned(planned, give_back(index), optimisation.exact);
+        }
+        if ends_block {
+            // What no jump leads to may begin here: it is no part of any block.
+            optimisation.block = None;
+        }
+        self.optimisation = Some(optimisation);
+        true
+    }
+
+    fn plan(&self, optimisation: &mut Optimisation, ends_block: bool) {
+        let Some(last) = self.region.last() else { return };
+        // What comes behind a region that is cut off within a block is not looked into.
+        let live = match optimisation.block {
+            Some(block) if ends_block => optimisation.liveness.behind(block),
+            _ => Live::ALL,
+        };
+        // Branches that may lead to where no block starts are finished by the interpreter.
+        let leads_on = |target: u64| self.targets.index(target).is_some();
+        let last_may_be_interpreted =
+            last.target().is_some_and(|target| !leads_on(target) || !leads_on(last.next_pc().0.into()));
+        let duties = Duties { live, exact: optimisation.exact, last_may_be_interpreted };
+        optimise::plan(&self.region, duties, &mut optimisation.plan);
+    }
+
+    fn planned(&mut self, planned: &Planned, give_back: Gas, exact: bool) {
+        let Planned { instruction, form, .. } = planned;
+        let to = instruction.d;
+        match (form, lower::lowering(instruction.op)) {
+            (Form::Nothing, _) => {}
+            (Form::Narrow, _) => {
+                self.asm.narrow = true;
+                lower::plain(&mut self.asm, instruction);
+                self.asm.narrow = false;
+            }
+            (Form::Sum(address), _) => lower::sum(&mut self.asm, to, address),
+            (Form::Carry(carry), _) => lower::carry(&mut self.asm, to, carry),
+            (Form::Extension(extension), _) => lower::extension(&mut self.asm, instruction.a, *extension),
+            (Form::At(address), Lowering::Memory(access)) => {
+                let text = lower::memory_access_at(&mut self.asm, access, instruction, address);
+                let base = if exact { None } else { base_parts(instruction, address) };
+                self.map.site(Site { text, pc: instruction.pc, give_back, base });
+            }
+            (_, Lowering::Memory(access)) => {
+                let text = lower::memory_access(&mut self.asm, access, instruction);
+                self.map.site(Site { text, pc: instruction.pc, give_back, base: None });
+            }
+            (_, Lowering::Control) => self.control(instruction, give_back, *form == Form::CompareLow),
+            (_, Lowering::Plain) => lower::plain(&mut self.asm, instruction),
+        }
+    }
+}
+
+/// What the register that an access names holds when it accesses `address`: the interpreter executes the access when it
+/// faults.
+fn base_parts(instruction: &Instruction, address: &Address) -> Option<AddressParts> {
+    let target = lower::address_register(instruction)?;
+    let Address { base, index, disp } = *address;
+    Some(AddressParts { target, base, index, disp: disp.wrapping_sub(instruction.x as i32) })
+}
