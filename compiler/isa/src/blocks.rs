@@ -6,9 +6,13 @@
 use core::iter::FusedIterator;
 
 use crate::instruction::Instruction;
+use crate::opcode::Op;
 use crate::program::{MAX_SKIP, Program};
 use crate::units::Pc;
 use crate::version::Rules;
+
+/// Most bytes from an instruction to the next.
+const GREATEST_LENGTH: u32 = MAX_SKIP as u32 + 1;
 
 /// A position that the bitmask marks, and the length of what starts there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,17 +133,28 @@ impl BlockStarts {
     #[must_use]
     pub fn new(program: &Program<'_>, rules: &Rules) -> Self {
         let code = program.code();
-        let mut bits = vec![0; code.len().div_ceil(64)];
-        // Where the last terminator's instruction ends. Position 0 counts as if one ended there.
-        let mut after_terminator = 0;
-        for Mark { pc: Pc(pc), length } in program.marks() {
-            let Some(op) = rules.opcodes[usize::from(code[pc as usize])] else { continue };
-            if pc == after_terminator {
-                bits[pc as usize / 64] |= 1 << (pc % 64);
+        let (eights, rest) = program.bitmask().as_chunks::<8>();
+        let last = rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        let words = eights.iter().map(|&eight| u64::from_le_bytes(eight)).chain([last]);
+
+        let mut bits = Vec::with_capacity(code.len().div_ceil(64));
+        // The mark before. It is as if the instruction of greatest length before position 0 ended a block.
+        let mut ends_block = true;
+        let mut before = 0_u32.wrapping_sub(GREATEST_LENGTH);
+        for (base, mut marks) in (0..code.len()).step_by(64).zip(words) {
+            let mut starts = 0;
+            while marks != 0 {
+                let bit = marks.trailing_zeros();
+                marks &= marks - 1;
+                let pc = base as u32 + bit;
+                let op = rules.opcodes[usize::from(code[pc as usize])];
+                // A greater distance leaves a gap, in which a trap follows the instruction.
+                let follows = ends_block & (pc.wrapping_sub(before) <= GREATEST_LENGTH);
+                starts |= u64::from(follows & op.is_some()) << bit;
+                ends_block = op.is_some_and(Op::terminates_block);
+                before = pc;
             }
-            if op.terminates_block() {
-                after_terminator = pc + u32::from(length);
-            }
+            bits.push(starts);
         }
         Self { bits, code_len: program.code_len() }
     }
@@ -177,10 +192,18 @@ impl BlockStarts {
 
     /// The block starts in code order.
     pub fn iter(&self) -> impl Iterator<Item = Pc> + '_ {
-        self.bits.iter().enumerate().flat_map(|(word, &bits)| {
-            let remaining = |bits: &u64| Some(bits & (bits - 1)).filter(|&rest| rest != 0);
-            let words = core::iter::successors(Some(bits).filter(|&bits| bits != 0), remaining);
-            words.map(move |bits| Pc((word * 64) as u32 + bits.trailing_zeros()))
+        let mut words = self.bits.iter();
+        let mut bits = 0_u64;
+        // Where the word after the current one begins.
+        let mut end = 0;
+        core::iter::from_fn(move || {
+            while bits == 0 {
+                bits = *words.next()?;
+                end += 64;
+            }
+            let pc = end - 64 + bits.trailing_zeros();
+            bits &= bits - 1;
+            Some(Pc(pc))
         })
     }
 }

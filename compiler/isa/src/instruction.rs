@@ -1,6 +1,7 @@
 //! One decoded instruction, and how its operand bytes are laid out (GP A.5).
 
 use crate::opcode::Op;
+use crate::operands;
 use crate::program::Program;
 use crate::units::{Pc, Reg};
 use crate::version::Rules;
@@ -63,8 +64,7 @@ impl Instruction {
     #[must_use]
     #[inline]
     pub fn decode(program: &Program<'_>, rules: &Rules, pc: Pc) -> Self {
-        let length = program.skip(pc) + 1;
-        let op = program.op_at(rules, pc).unwrap_or(Op::Trap);
+        let (op, length) = program.fetch(rules, pc);
         Self::decode_operands(program, op, pc, length)
     }
 
@@ -72,63 +72,15 @@ impl Instruction {
     #[must_use]
     #[inline]
     pub fn decode_operands(program: &Program<'_>, op: Op, pc: Pc, length: u8) -> Self {
-        let bytes = program.window(pc);
-        let skip = usize::from(length) - 1;
-        let mut out = Self { op, pc, length, a: Reg::default(), b: Reg::default(), d: Reg::default(), x: 0, y: 0 };
-        let low = |byte: u8| Reg::clamped(byte & 15);
-        let high = |byte: u8| Reg::clamped(byte >> 4);
-        let target = |offset: u64| u64::from(pc.0).wrapping_add(offset);
-        match op.info().format {
-            Format::None => {}
-            Format::Imm => out.x = immediate(&bytes, 1, skip.min(4)),
-            Format::RegImm64 => {
-                out.a = low(bytes[1]);
-                out.x = immediate(&bytes, 2, 8);
+        let padded;
+        let window = match program.window(pc) {
+            Some(window) => window,
+            None => {
+                padded = program.padded_window(pc);
+                &padded
             }
-            Format::ImmImm => {
-                let (x, y) = immediates(&bytes, bytes[1], 2, skip, 1);
-                (out.x, out.y) = (x, y);
-            }
-            Format::Offset => out.x = target(immediate(&bytes, 1, skip.min(4))),
-            Format::RegImm => {
-                out.a = low(bytes[1]);
-                out.x = immediate(&bytes, 2, skip.saturating_sub(1).min(4));
-            }
-            Format::RegImmImm => {
-                out.a = low(bytes[1]);
-                (out.x, out.y) = immediates(&bytes, bytes[1] >> 4, 2, skip, 1);
-            }
-            Format::RegImmOffset => {
-                out.a = low(bytes[1]);
-                let (x, offset) = immediates(&bytes, bytes[1] >> 4, 2, skip, 1);
-                (out.x, out.y) = (x, target(offset));
-            }
-            Format::RegReg => {
-                out.d = low(bytes[1]);
-                out.a = high(bytes[1]);
-            }
-            Format::RegRegImm => {
-                out.a = low(bytes[1]);
-                out.b = high(bytes[1]);
-                out.x = immediate(&bytes, 2, skip.saturating_sub(1).min(4));
-            }
-            Format::RegRegOffset => {
-                out.a = low(bytes[1]);
-                out.b = high(bytes[1]);
-                out.x = target(immediate(&bytes, 2, skip.saturating_sub(1).min(4)));
-            }
-            Format::RegRegImmImm => {
-                out.a = low(bytes[1]);
-                out.b = high(bytes[1]);
-                (out.x, out.y) = immediates(&bytes, bytes[2], 3, skip, 2);
-            }
-            Format::RegRegReg => {
-                out.a = low(bytes[1]);
-                out.b = high(bytes[1]);
-                out.d = Reg::clamped(bytes[2]);
-            }
-        }
-        out
+        };
+        operands::decode(window, op, pc, length)
     }
 
     /// The program counter after this instruction.
@@ -148,27 +100,4 @@ impl Instruction {
             _ => None,
         }
     }
-}
-
-/// The instruction's bytes: the opcode and the 24 bytes after it, zero past the end of the code (GP: ζ).
-pub(crate) const WINDOW_BYTES: usize = 32;
-
-/// Sign-extends the `len` (0..=8) bytes at `at`; no bytes give zero.
-#[inline]
-fn immediate(bytes: &[u8; WINDOW_BYTES], at: usize, len: usize) -> u64 {
-    if len == 0 {
-        return 0;
-    }
-    let raw = u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-    let unused_bits = 64 - 8 * len as u32;
-    (((raw << unused_bits) as i64) >> unused_bits) as u64
-}
-
-/// Two immediates: the first's length is in the low three bits of `length_field`, the second takes what skip leaves
-/// after `fixed` bytes of registers and lengths.
-#[inline]
-fn immediates(bytes: &[u8; WINDOW_BYTES], length_field: u8, at: usize, skip: usize, fixed: usize) -> (u64, u64) {
-    let len_x = usize::from(length_field & 7).min(4);
-    let len_y = skip.saturating_sub(len_x + fixed).min(4);
-    (immediate(bytes, at, len_x), immediate(bytes, at + len_x, len_y))
 }

@@ -15,6 +15,7 @@ pub mod gas;
 mod instruction;
 pub mod layout;
 mod opcode;
+mod operands;
 mod program;
 mod units;
 mod validate;

@@ -203,6 +203,18 @@ pub static NUMBERS_0_7: OpcodeNumbers = numbers(false);
 /// Opcode numbers of Gray Paper 0.8.x.
 pub static NUMBERS_0_8: OpcodeNumbers = numbers(true);
 
+/// Which operations end a basic block, in the order of [`Op`]'s discriminants: smaller than [`OPERATIONS`], and asked for
+/// every instruction.
+static TERMINATES_BLOCK: [bool; OPERATIONS.len()] = {
+    let mut table = [false; OPERATIONS.len()];
+    let mut row = 0;
+    while row < table.len() {
+        table[row] = OPERATIONS[row].terminates_block;
+        row += 1;
+    }
+    table
+};
+
 const fn numbers(v0_8: bool) -> OpcodeNumbers {
     let mut table = [None; 256];
     let mut row = 0;
@@ -233,8 +245,9 @@ impl Op {
 
     /// Whether the operation ends a basic block (GP A.3).
     #[must_use]
-    pub fn terminates_block(self) -> bool {
-        self.info().terminates_block
+    #[inline]
+    pub const fn terminates_block(self) -> bool {
+        TERMINATES_BLOCK[self as usize]
     }
 }
 

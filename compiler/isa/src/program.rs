@@ -1,8 +1,8 @@
 //! The program blob: code, instruction bitmask and jump table (GP A.1 and A.2).
 
 use crate::codec::{NaturalError, decode_natural};
-use crate::instruction::WINDOW_BYTES;
 use crate::opcode::Op;
+use crate::operands::WINDOW_BYTES;
 use crate::units::Pc;
 use crate::version::Rules;
 
@@ -178,19 +178,40 @@ impl<'a> Program<'a> {
         (nearest..pc.0).rev().find(|&at| self.is_marked(u64::from(at))).map(Pc)
     }
 
-    /// The bytes from `pc` on, zero past the end of the code (GP: ζ).
+    /// The operation at `pc` and the length of its instruction, 1 + skip, as [`Self::op_at`] and [`Self::skip`] give them;
+    /// what has no operation is a trap.
+    #[must_use]
     #[inline]
-    pub(crate) fn window(&self, pc: Pc) -> [u8; WINDOW_BYTES] {
-        let start = (pc.0 as usize).min(self.code.len());
-        let rest = &self.code[start..];
-        match rest.first_chunk::<WINDOW_BYTES>() {
-            Some(window) => *window,
-            None => {
-                let mut window = [0; WINDOW_BYTES];
-                window[..rest.len()].copy_from_slice(rest);
-                window
-            }
-        }
+    pub fn fetch(&self, rules: &Rules, pc: Pc) -> (Op, u8) {
+        let at = pc.0 as usize;
+        let mask = self.bitmask.get(at / 8..).and_then(<[u8]>::first_chunk::<8>);
+        // The bits asked for end in the fifth byte, before the padding that the mask's last byte may have.
+        let (Some(mask), Some(&opcode)) = (mask, self.code.get(at)) else { return self.fetch_near_end(rules, pc) };
+        let bits = u64::from_le_bytes(*mask) >> (at % 8);
+        let op = rules.opcodes[usize::from(opcode)].filter(|_| bits & 1 != 0);
+        let length = (bits >> 1 | 1 << MAX_SKIP).trailing_zeros() as u8 + 1;
+        (op.unwrap_or(Op::Trap), length)
+    }
+
+    #[cold]
+    fn fetch_near_end(&self, rules: &Rules, pc: Pc) -> (Op, u8) {
+        (self.op_at(rules, pc).unwrap_or(Op::Trap), self.skip(pc) + 1)
+    }
+
+    /// The bytes from `pc` on, if the code has as many.
+    #[inline]
+    pub(crate) fn window(&self, pc: Pc) -> Option<&[u8; WINDOW_BYTES]> {
+        self.code.get(pc.0 as usize..)?.first_chunk()
+    }
+
+    /// The bytes from `pc` on, zero past the end of the code (GP: ζ).
+    #[cold]
+    pub(crate) fn padded_window(&self, pc: Pc) -> [u8; WINDOW_BYTES] {
+        let rest = &self.code[(pc.0 as usize).min(self.code.len())..];
+        let mut window = [0; WINDOW_BYTES];
+        let len = rest.len().min(WINDOW_BYTES);
+        window[..len].copy_from_slice(&rest[..len]);
+        window
     }
 }
 
