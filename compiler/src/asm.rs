@@ -19,6 +19,8 @@ use tvm_isa::Reg;
 
 pub use address::Sum;
 use buffer::CodeBuffer;
+#[cfg(test)]
+pub use buffer::READY;
 pub use encode::{Binary, BinaryImm, Extend, ShiftOp, Unary};
 use jumps::Jumps;
 pub use jumps::Target;
@@ -41,7 +43,17 @@ pub const RDX: u8 = HostReg::Rdx as u8;
 /// Number of the host register that holds a guest register.
 #[inline]
 pub const fn host(reg: Reg) -> u8 {
-    registers::guest(reg) as u8
+    /// As long as any number of four bits needs, so that no bound is checked.
+    const HOST: [u8; 16] = {
+        let mut table = [registers::GUEST[Reg::COUNT - 1] as u8; 16];
+        let mut index = 0;
+        while index < Reg::COUNT {
+            table[index] = registers::GUEST[index] as u8;
+            index += 1;
+        }
+        table
+    };
+    HOST[reg.index() & 15]
 }
 
 /// Operand width of machine instructions.
@@ -56,13 +68,14 @@ pub enum Width {
 /// An instruction with an operand in guest memory, but for its operands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct GuestForm {
-    /// Segment, address size and, for 16 bits, operand size.
-    prefixes: u32,
-    prefixes_len: u8,
-    opcode: u16,
-    opcode_len: u8,
-    /// Whether the operands have 64 bits.
-    wide: bool,
+    /// Prefixes and opcode without REX prefix, and how many bytes they are.
+    without_rex: u64,
+    len: u8,
+    /// The same with a REX prefix that names low registers, and at which bit it is.
+    with_rex: u64,
+    rex_at: u8,
+    /// What the REX prefix says besides registers.
+    rex: u8,
     /// Whether the register operand has 8 bits.
     byte_reg: bool,
 }
@@ -70,28 +83,47 @@ pub struct GuestForm {
 impl GuestForm {
     /// 32 bits, or an opcode that says its size itself.
     pub const fn plain(opcode: u8) -> Self {
-        Self { prefixes: 0x6765, prefixes_len: 2, opcode: opcode as u16, opcode_len: 1, wide: false, byte_reg: false }
+        Self::new(&[0x65, 0x67], &[opcode], false)
     }
 
     /// The same, with `0f` before the opcode.
     pub const fn plain_0f(opcode: u8) -> Self {
-        Self { opcode: 0x0f | (opcode as u16) << 8, opcode_len: 2, ..Self::plain(0) }
+        Self::new(&[0x65, 0x67], &[0x0f, opcode], false)
     }
 
-    /// With 64-bit operands.
-    pub const fn wide(self) -> Self {
-        Self { wide: true, ..self }
+    /// 64-bit operands.
+    pub const fn wide(opcode: u8) -> Self {
+        Self::new(&[0x65, 0x67], &[opcode], true)
     }
 
-    /// With 16-bit operands, and without `0f`.
-    pub const fn word(self) -> Self {
-        assert!(self.opcode_len == 1, "would not fit the bytes the encoder has");
-        Self { prefixes: 0x66_6765, prefixes_len: 3, ..self }
+    /// The same, with `0f` before the opcode.
+    pub const fn wide_0f(opcode: u8) -> Self {
+        Self::new(&[0x65, 0x67], &[0x0f, opcode], true)
     }
 
-    /// With an 8-bit register operand.
-    pub const fn byte_reg(self) -> Self {
-        Self { byte_reg: true, ..self }
+    /// 16-bit operands.
+    pub const fn word(opcode: u8) -> Self {
+        Self::new(&[0x65, 0x67, 0x66], &[opcode], false)
+    }
+
+    /// An 8-bit register operand.
+    pub const fn byte_reg(opcode: u8) -> Self {
+        Self { byte_reg: true, ..Self::plain(opcode) }
+    }
+
+    const fn new(prefixes: &[u8], opcode: &[u8], wide: bool) -> Self {
+        let rex = if wide { 8 } else { 0 };
+        let (before, opcode_len) = (prefixes.len(), opcode.len());
+        assert!(before + opcode_len <= 4, "the encoder has eight bytes for these, REX, ModRM and SIB");
+        let mut bytes = [0; 8];
+        let (prefixes_first, opcode_next) = bytes.split_at_mut(before);
+        prefixes_first.copy_from_slice(prefixes);
+        opcode_next.split_at_mut(opcode_len).0.copy_from_slice(opcode);
+        let without_rex = u64::from_le_bytes(bytes);
+        let below = (1 << (8 * before)) - 1;
+        let with_rex = without_rex & below | (0x40 | rex as u64) << (8 * before) | (without_rex & !below) << 8;
+        let (len, rex_at) = ((before + opcode_len) as u8, 8 * before as u8);
+        Self { without_rex, len, with_rex, rex_at, rex, byte_reg: false }
     }
 }
 
@@ -142,6 +174,12 @@ impl Assembler {
     #[inline]
     pub fn here(&self) -> TextOffset {
         self.ops.here()
+    }
+
+    /// To be called before the code of each guest instruction, which may take [`buffer::READY`] bytes.
+    #[inline]
+    pub fn make_ready(&mut self) {
+        self.ops.make_ready();
     }
 
     /// Whether the target CPU has all of `features`.

@@ -28,6 +28,12 @@ impl BlockTargets {
         self.count
     }
 
+    /// Whether a block starts at `pc`.
+    #[inline]
+    pub fn contains(&self, pc: Pc) -> bool {
+        self.starts.contains(pc.0.into())
+    }
+
     /// Where the blocks start, in the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = Pc> + '_ {
         self.starts.iter()

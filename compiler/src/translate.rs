@@ -13,7 +13,7 @@ mod planned;
 use crate::asm::{Assembler, Target, host};
 use crate::control::{self, DynamicJump};
 use crate::error::CompileError;
-use crate::lower::{self, Condition, Lowering, Operand};
+use crate::lower::{self, Condition, Ends, Lowering, Operand};
 use crate::targets::BlockTargets;
 use planned::Optimisation;
 
@@ -75,6 +75,8 @@ struct Translator<'p> {
     gas: BlockCost<'p>,
     /// The instructions of the region being emitted.
     region: Vec<Instruction>,
+    /// Number of the next block to be emitted.
+    next_block: u32,
     /// On the best tier.
     optimisation: Option<Optimisation>,
 }
@@ -94,6 +96,7 @@ impl<'p> Translator<'p> {
             jump_slots: jump_table_slots(program),
             gas: BlockCost::new(program, rules),
             region: Vec::with_capacity(MAX_REGION_INSTRUCTIONS),
+            next_block: 0,
             optimisation: None,
         }
     }
@@ -124,35 +127,43 @@ impl<'p> Translator<'p> {
     fn collect_region(&mut self, start: Pc, paid: bool) -> Collected {
         self.region.clear();
         let mut pc = start;
-        loop {
-            let instruction = Instruction::decode(self.program, self.rules, pc);
-            self.region.push(instruction);
-            self.gas.feed(&instruction);
-            pc = instruction.next_pc();
-            let ends_block = instruction.op.terminates_block();
-            let ends_region = ends_block
-                || matches!(instruction.op, Op::Ecalli | Op::Sbrk)
-                || self.region.len() == MAX_REGION_INSTRUCTIONS;
-            if ends_region || pc.0 >= self.program.code_len() {
-                let region_cost = self.gas.finish();
-                // A block is charged as a whole at its start, also when it has more regions. Only there is all of it
-                // looked at: doing so for each of its regions would take quadratic time.
-                let charge = match self.rules.gas {
-                    _ if paid => Gas(0),
-                    GasModel::PipelineBlocks if !ends_block => gas::block_cost(self.program, self.rules, start),
-                    _ => region_cost,
-                };
-                return Collected { next: pc, ends_block, charge };
+        let ends_block = loop {
+            // What decides where to go on is kept at hand, not read back from the instruction.
+            let (op, length) = self.program.fetch(self.rules, pc);
+            self.region.push(Instruction::decode_operands(self.program, op, pc, length));
+            if self.rules.gas == GasModel::PipelineBlocks {
+                self.gas.feed(&self.region[self.region.len() - 1]);
             }
-        }
+            pc = Pc(pc.0 + u32::from(length));
+            match lower::ends(op) {
+                Ends::Block => break true,
+                Ends::Region => break false,
+                Ends::Nothing if self.region.len() == MAX_REGION_INSTRUCTIONS => break false,
+                Ends::Nothing if pc.0 >= self.program.code_len() => break false,
+                Ends::Nothing => {}
+            }
+        };
+        // A block is charged as a whole at its start, also when it has more regions. Only there is all of it looked at:
+        // doing so for each of its regions would take quadratic time.
+        let charge = match self.rules.gas {
+            GasModel::PerInstruction => Gas(self.region.len() as u64),
+            GasModel::PipelineBlocks => match self.gas.finish() {
+                _ if paid => Gas(0),
+                _ if !ends_block => gas::block_cost(self.program, self.rules, start),
+                block_cost => block_cost,
+            },
+        };
+        Collected { next: pc, ends_block, charge }
     }
 
     fn emit_region(&mut self, pc: Pc, charge: Gas, ends_block: bool) {
-        let block = self.targets.index(pc.0.into());
+        self.asm.make_ready();
+        let block = self.targets.contains(pc).then_some(self.next_block);
         self.begin_planned(block);
         let text = self.asm.here();
         if let Some(block) = block {
             self.asm.bind(block);
+            self.next_block += 1;
         }
         self.map.region(Region { text, pc, charge });
         if charge > Gas(0) {
@@ -167,18 +178,21 @@ impl<'p> Translator<'p> {
         if self.emit_planned(ends_block, give_back) {
             return;
         }
-        for index in 0..instructions {
+        // Taken out meanwhile, so that instructions can be looked at in place.
+        let region = std::mem::take(&mut self.region);
+        for (index, instruction) in region.iter().enumerate() {
             let give_back = give_back(index);
-            let instruction = self.region[index];
+            self.asm.make_ready();
             match lower::lowering(instruction.op) {
-                Lowering::Plain => lower::plain(&mut self.asm, &instruction),
+                Lowering::Plain => lower::plain(&mut self.asm, instruction),
                 Lowering::Memory(access) => {
-                    let text = lower::memory_access(&mut self.asm, access, &instruction);
+                    let text = lower::memory_access(&mut self.asm, access, instruction);
                     self.map.site(Site { text, pc: instruction.pc, give_back, base: None });
                 }
-                Lowering::Control => self.control(&instruction, give_back, false),
+                Lowering::Control => self.control(instruction, give_back, false),
             }
         }
+        self.region = region;
     }
 
     /// Emits control flow; `low` says that a branch compares lower halves.
@@ -289,6 +303,7 @@ impl<'p> Translator<'p> {
         let cold_start = self.asm.here();
         self.map.cold_start(cold_start);
         for &stub in &self.cold {
+            self.asm.make_ready();
             control::call(&mut self.asm, stub);
         }
         if self.asm.here().0 as usize > MAX_TEXT_BYTES {

@@ -26,21 +26,15 @@ const NOPS: [u64; 8] = [
 ];
 
 impl Assembler {
-    /// An instruction on guest memory at `(base + index + disp) mod 2^32`, followed by an immediate of `imm_len` bytes. The address-size
-    /// prefix makes the processor compute the address in 32 bits.
-    pub fn guest_operand_at(&mut self, form: GuestForm, reg: u8, at: Sum, (imm, imm_len): (u32, u32)) {
+    /// An instruction on guest memory at `(base + index + disp) mod 2^32`. The address-size prefix makes the processor
+    /// compute the address in 32 bits. An immediate may follow.
+    pub fn guest_operand_at(&mut self, form: GuestForm, reg: u8, at: Sum) {
         let Sum { base, index: Some((index, scale)), disp } = at else {
-            return self.guest_operand(form, reg, at.base, at.disp, (imm, imm_len));
+            return self.guest_operand(form, reg, at.base, at.disp);
         };
-        let GuestForm { prefixes, prefixes_len, opcode, opcode_len, wide, byte_reg } = form;
-        self.ops.put(prefixes.into(), prefixes_len.into());
-        let rex = rex(wide, reg, index, base.unwrap_or(0));
-        if rex != 0x40 || byte_reg && (4..8).contains(&reg) {
-            self.ops.put(rex.into(), 1);
-        }
-        self.ops.put(opcode.into(), opcode_len.into());
+        let (head, len) = form.head(reg, index, base.unwrap_or(0));
+        self.ops.put(head, len as usize);
         self.indexed(reg, base, index, scale, disp);
-        self.ops.put(imm.into(), imm_len as usize);
     }
 
     /// `lea to, [base + (index << scale)]` in 64 bits.

@@ -10,10 +10,18 @@ const TEXT_START: usize = TEXT_FILE_OFFSET as usize;
 /// Bytes that are made ready at a time. Small enough to be still in the first-level cache when code is written there.
 const CHUNK: usize = 8 << 10;
 
+/// Most bytes that may be written after [`CodeBuffer::make_ready`], before it must be called again: more than the longest
+/// code of one guest instruction and of what goes before its region.
+pub const READY: usize = 256;
+
+/// Said when more is written than was made ready: a defect of the compiler, which its tests would meet.
+const NOT_READY: &str = "code is written within what was made ready";
+
 /// Writes machine code behind the place that headers take later.
 ///
 /// The bytes behind the next instruction are ready to be written, so that an instruction of any length is one store of
-/// fixed length: what it writes too far, the next one overwrites.
+/// fixed length: what it writes too far, the next one overwrites. Making more ready is not looked at with each store, but
+/// once for each guest instruction, in [`CodeBuffer::make_ready`].
 pub struct CodeBuffer {
     /// The file: zeros up to the text, the text, and what is ready behind it.
     bytes: Vec<u8>,
@@ -35,38 +43,45 @@ impl CodeBuffer {
         TextOffset((self.at - TEXT_START) as u32)
     }
 
-    /// Appends the low `len` bytes of `code`, at most 8.
+    /// Sees to it that [`READY`] bytes can be written.
     #[inline]
-    pub fn put(&mut self, code: u64, len: usize) {
-        debug_assert!(len <= 8);
-        let place = loop {
-            match self.bytes.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut) {
-                Some(place) => break place,
-                None => self.make_ready(),
-            }
-        };
-        *place = code.to_le_bytes();
-        self.at += len;
-    }
-
-    /// Appends the low `len` bytes of `code`, at most 16.
-    #[inline]
-    pub fn put_long(&mut self, code: u128, len: usize) {
-        debug_assert!(len <= 16);
-        let place = loop {
-            match self.bytes.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut) {
-                Some(place) => break place,
-                None => self.make_ready(),
-            }
-        };
-        *place = code.to_le_bytes();
-        self.at += len;
+    pub fn make_ready(&mut self) {
+        if self.bytes.len() - self.at < READY + size_of::<u128>() {
+            self.make_chunk_ready();
+        }
     }
 
     #[cold]
     #[inline(never)]
-    fn make_ready(&mut self) {
+    fn make_chunk_ready(&mut self) {
         self.bytes.resize(self.at + CHUNK, 0);
+    }
+
+    /// Appends the low `len` bytes of `code`, at most 8. Panics when more is written than was made ready.
+    #[inline]
+    pub fn put(&mut self, code: u64, len: usize) {
+        debug_assert!(len <= 8);
+        *self.bytes[self.at..].first_chunk_mut().expect(NOT_READY) = code.to_le_bytes();
+        self.at += len;
+    }
+
+    /// Appends the low `len` bytes of `code`, at most 16. Panics when more is written than was made ready.
+    #[inline]
+    pub fn put_long(&mut self, code: u128, len: usize) {
+        debug_assert!(len <= 16);
+        *self.bytes[self.at..].first_chunk_mut().expect(NOT_READY) = code.to_le_bytes();
+        self.at += len;
+    }
+
+    /// Appends the low `first_len` bytes of `first`, at most 7, then the low `second_len` bytes of `second`.
+    #[inline]
+    pub fn put_two(&mut self, first: u64, first_len: usize, second: u32, second_len: usize) {
+        debug_assert!(first_len < 8 && second_len <= 4);
+        let place: &mut [u8; 16] = self.bytes[self.at..].first_chunk_mut().expect(NOT_READY);
+        place[..8].copy_from_slice(&first.to_le_bytes());
+        let middle = first_len & 7;
+        place[middle..middle + 4].copy_from_slice(&second.to_le_bytes());
+        self.at += first_len + second_len;
     }
 
     /// Replaces the byte before `end`.
@@ -161,6 +176,7 @@ mod tests {
         // More than what is made ready at a time, in steps that do not divide it.
         for index in 0..3 * CHUNK as u64 / 7 {
             let len = index as usize % 9;
+            buffer.make_ready();
             buffer.put((u64::MAX / 3) ^ index, len);
             expected.extend(&((u64::MAX / 3) ^ index).to_le_bytes()[..len]);
             buffer.put_long(u128::MAX / 7, 13);

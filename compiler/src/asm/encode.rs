@@ -3,6 +3,8 @@
 //! A register operand is its number. The names of the operands follow the instruction's meaning: `to` is written, `from`
 //! is read.
 
+use core::hint::select_unpredictable;
+
 use super::{Assembler, Condition, GuestForm, Width};
 
 /// Two-operand instructions with the destination in ModRM.rm. The discriminant is the opcode.
@@ -67,7 +69,38 @@ pub enum Extend {
     Sign16 = 0xbf,
 }
 
-/// An instruction under construction: its first bytes, and how many they are.
+/// Places of register numbers in an instruction whose first byte is a REX prefix: its lowest bits, and ModRM behind an
+/// opcode of one byte (`1`) or two bytes (`2`).
+struct Places {
+    reg_1: u32,
+    rm_1: u32,
+    reg_2: u32,
+    rm_2: u32,
+}
+
+/// For each register number.
+static PLACES: [Places; 16] = {
+    let mut places = [const { Places { reg_1: 0, rm_1: 0, reg_2: 0, rm_2: 0 } }; 16];
+    let mut number = 0;
+    while number < 16_u32 {
+        let (high, low) = (number >> 3, number & 7);
+        places[number as usize] = Places {
+            reg_1: high << 2 | low << 19,
+            rm_1: high | low << 16,
+            reg_2: high << 2 | low << 27,
+            rm_2: high | low << 24,
+        };
+        number += 1;
+    }
+    places
+};
+
+#[inline]
+fn places(number: u8) -> &'static Places {
+    &PLACES[usize::from(number & 15)]
+}
+
+/// An instruction under construction: its first bytes, of which the very first is a REX prefix, and how many they are.
 #[derive(Clone, Copy)]
 struct Code {
     bytes: u64,
@@ -75,12 +108,26 @@ struct Code {
 }
 
 impl Code {
-    /// A REX prefix where one is needed, or where it is `forced`.
+    /// An opcode of one byte with two registers.
     #[inline]
-    fn rex(wide: bool, reg: u8, index: u8, base: u8, forced: bool) -> Self {
-        let bits = u8::from(wide) << 3 | (reg >> 3) << 2 | (index >> 3) << 1 | base >> 3;
-        let needed = bits != 0 || forced;
-        Self { bytes: if needed { u64::from(0x40 | bits) } else { 0 }, len: u32::from(needed) }
+    fn one(opcode: u8, width: Width, reg: u8, rm: u8) -> Self {
+        let bytes = 0xc0_0040 | u32::from(opcode) << 8 | rex_w(width) | places(reg).reg_1 | places(rm).rm_1;
+        Self { bytes: bytes.into(), len: 3 }
+    }
+
+    /// An opcode of one byte with a register and an extension of the opcode in place of the other.
+    #[inline]
+    fn extended(opcode: u8, width: Width, extension: u8, rm: u8) -> Self {
+        let modrm = 0xc0 | u32::from(extension) << 3;
+        let bytes = 0x40 | modrm << 16 | u32::from(opcode) << 8 | rex_w(width) | places(rm).rm_1;
+        Self { bytes: bytes.into(), len: 3 }
+    }
+
+    /// An opcode of two bytes, the first 0x0f, with two registers.
+    #[inline]
+    fn two(opcode: u8, width: Width, reg: u8, rm: u8) -> Self {
+        let bytes = 0xc000_0f40 | u32::from(opcode) << 16 | rex_w(width) | places(reg).reg_2 | places(rm).rm_2;
+        Self { bytes: bytes.into(), len: 4 }
     }
 
     /// With `len` more bytes.
@@ -89,21 +136,22 @@ impl Code {
         Self { bytes: self.bytes | bytes << (8 * self.len), len: self.len + len }
     }
 
-    /// With an immediate, in one byte if it fits: then `short`, otherwise `long`, is the opcode, which `modrm` follows.
+    /// Without the REX prefix if that says nothing.
     #[inline]
-    fn then_imm(self, short: u8, long: u8, modrm: u8, imm: i32) -> Self {
-        let fits = i8::try_from(imm).is_ok();
-        let opcode = u64::from(if fits { short } else { long });
-        let mut code = self.then(opcode | u64::from(modrm) << 8 | u64::from(imm as u32) << 16, 6);
-        code.len -= if fits { 3 } else { 0 };
-        code
+    fn short(self) -> Self {
+        let says_nothing = self.bytes as u8 == 0x40;
+        let bytes = select_unpredictable(says_nothing, self.bytes >> 8, self.bytes);
+        Self { bytes, len: self.len - u32::from(says_nothing) }
     }
 }
 
-/// ModRM of two registers.
+/// The bit of a REX prefix that says that operands have 64 bits.
 #[inline]
-fn registers(reg: u8, rm: u8) -> u8 {
-    0xc0 | (reg & 7) << 3 | rm & 7
+fn rex_w(width: Width) -> u32 {
+    match width {
+        Width::W64 => 8,
+        Width::W32 => 0,
+    }
 }
 
 /// Whether an 8-bit operand needs a REX prefix to name the low byte: without it these numbers name ah to bh.
@@ -121,103 +169,102 @@ impl Assembler {
     /// `op to, from`; a 32-bit result clears the upper half.
     #[inline]
     pub fn binary(&mut self, op: Binary, width: Width, to: u8, from: u8) {
-        let code = Code::rex(width == Width::W64, from, 0, to, false);
-        self.put(code.then(u64::from(op as u8) | u64::from(registers(from, to)) << 8, 2));
+        self.put(Code::one(op as u8, width, from, to).short());
     }
 
     /// `op to, imm`, with the immediate in one byte if it fits.
     #[inline]
     pub fn binary_imm(&mut self, op: BinaryImm, width: Width, to: u8, imm: i32) {
-        let code = Code::rex(width == Width::W64, 0, 0, to, false);
-        self.put(code.then_imm(0x83, 0x81, registers(op as u8, to), imm));
+        let fits = i8::try_from(imm).is_ok();
+        let code = Code::extended(if fits { 0x83 } else { 0x81 }, width, op as u8, to).short();
+        self.put(code.then(u64::from(imm as u32), if fits { 1 } else { 4 }));
     }
 
     /// `op to`
     #[inline]
     pub fn unary(&mut self, op: Unary, width: Width, to: u8) {
-        let code = Code::rex(width == Width::W64, 0, 0, to, false);
-        self.put(code.then(0xf7 | u64::from(registers(op as u8, to)) << 8, 2));
+        self.put(Code::extended(0xf7, width, op as u8, to).short());
     }
 
     /// `op to, amount`
     #[inline]
     pub fn shift_imm(&mut self, op: ShiftOp, width: Width, to: u8, amount: u8) {
-        let code = Code::rex(width == Width::W64, 0, 0, to, false);
-        self.put(code.then(0xc1 | u64::from(registers(op as u8, to)) << 8 | u64::from(amount) << 16, 3));
+        self.put(Code::extended(0xc1, width, op as u8, to).then(amount.into(), 1).short());
     }
 
     /// `op to, cl`
     #[inline]
     pub fn shift_cl(&mut self, op: ShiftOp, width: Width, to: u8) {
-        let code = Code::rex(width == Width::W64, 0, 0, to, false);
-        self.put(code.then(0xd3 | u64::from(registers(op as u8, to)) << 8, 2));
+        self.put(Code::extended(0xd3, width, op as u8, to).short());
     }
 
     /// `imul to, from`
     #[inline]
     pub fn multiply(&mut self, width: Width, to: u8, from: u8) {
-        let code = Code::rex(width == Width::W64, to, 0, from, false);
-        self.put(code.then(0xaf0f | u64::from(registers(to, from)) << 16, 3));
+        self.put(Code::two(0xaf, width, to, from).short());
     }
 
     /// `imul to, from, imm`
     #[inline]
     pub fn multiply_imm(&mut self, width: Width, to: u8, from: u8, imm: i32) {
-        let code = Code::rex(width == Width::W64, to, 0, from, false);
-        self.put(code.then_imm(0x6b, 0x69, registers(to, from), imm));
+        let fits = i8::try_from(imm).is_ok();
+        let code = Code::one(if fits { 0x6b } else { 0x69 }, width, to, from).short();
+        self.put(code.then(u64::from(imm as u32), if fits { 1 } else { 4 }));
     }
 
     /// `movsxd to, from`: the low half of `from`, sign-extended.
     #[inline]
     pub fn move_sign_extended(&mut self, to: u8, from: u8) {
-        let code = Code::rex(true, to, 0, from, false);
-        self.put(code.then(0x63 | u64::from(registers(to, from)) << 8, 2));
+        self.put(Code::one(0x63, Width::W64, to, from));
     }
 
     /// `movzx to, from` or `movsx to, from` into all 64 bits.
     #[inline]
     pub fn extend(&mut self, extend: Extend, to: u8, from: u8) {
-        let wide = matches!(extend, Extend::Sign8 | Extend::Sign16);
-        let forced = matches!(extend, Extend::Zero8 | Extend::Sign8) && needs_rex(from);
-        let code = Code::rex(wide, to, 0, from, forced);
-        self.put(code.then(0x0f | u64::from(extend as u8) << 8 | u64::from(registers(to, from)) << 16, 3));
+        let (width, byte) = match extend {
+            Extend::Zero8 => (Width::W32, true),
+            Extend::Zero16 => (Width::W32, false),
+            Extend::Sign8 => (Width::W64, true),
+            Extend::Sign16 => (Width::W64, false),
+        };
+        let code = Code::two(extend as u8, width, to, from);
+        self.put(if byte && needs_rex(from) { code } else { code.short() });
     }
 
     /// `cmovcc to, from`
     #[inline]
     pub fn move_if(&mut self, condition: Condition, to: u8, from: u8) {
-        let code = Code::rex(true, to, 0, from, false);
-        self.put(code.then(0x400f | (condition as u64) << 8 | u64::from(registers(to, from)) << 16, 3));
+        self.put(Code::two(0x40 | condition as u8, Width::W64, to, from));
     }
 
     /// `setcc` of the low byte of `to`; the others stay.
     #[inline]
     pub fn set_if(&mut self, condition: Condition, to: u8) {
-        let code = Code::rex(false, 0, 0, to, needs_rex(to));
-        self.put(code.then(0x900f | (condition as u64) << 8 | u64::from(registers(0, to)) << 16, 3));
+        let code = Code::two(0x90 | condition as u8, Width::W32, 0, to);
+        self.put(if needs_rex(to) { code } else { code.short() });
     }
 
     /// Sets a register to a constant in the shortest way that leaves the flags alone.
     #[inline]
     pub fn load_constant(&mut self, to: u8, value: u64) {
-        let low = u64::from(0xb8 | to & 7);
+        let (high, low) = (u64::from(to >> 3), u64::from(0xb8 | to & 7));
         if let Ok(small) = u32::try_from(value) {
-            self.put(Code::rex(false, 0, 0, to, false).then(low | u64::from(small) << 8, 5));
+            let code = Code { bytes: 0x40 | high | low << 8 | u64::from(small) << 16, len: 6 };
+            self.put(code.short());
         } else if let Ok(small) = i32::try_from(value as i64) {
-            let code = Code::rex(true, 0, 0, to, false);
-            self.put(code.then(0xc7 | u64::from(registers(0, to)) << 8 | u64::from(small as u32) << 16, 6));
+            self.put(Code::extended(0xc7, Width::W64, 0, to).then(u64::from(small as u32), 4));
         } else {
-            self.put(Code::rex(true, 0, 0, to, false).then(low, 1));
-            self.ops.put(value, 8);
+            self.ops.put_long(u128::from(0x48 | high | low << 8) | u128::from(value) << 16, 10);
         }
     }
 
     /// `lea to, [base + disp]`; a 32-bit result is not yet sign-extended.
     #[inline]
     pub fn lea_disp(&mut self, width: Width, to: u8, base: u8, disp: i32) {
-        let code = Code::rex(width == Width::W64, to, 0, base, false).then(0x8d, 1);
-        let (code, disp_len) = memory_operand(code, to, base, disp);
-        self.ops.put(code.bytes | u64::from(disp as u32) << (8 * code.len), (code.len + disp_len) as usize);
+        let rex = 0x40 | rex_w(width) | u32::from(to >> 3) << 2 | u32::from(base >> 3);
+        let (operand, operand_len, disp_len) = memory_operand(to, base, disp);
+        let code = Code { bytes: u64::from(rex | 0x8d << 8 | operand << 16), len: 2 + operand_len };
+        self.put(code.short().then(u64::from(disp as u32), disp_len));
     }
 
     /// `lea to, [base + index]`; a 32-bit result is not yet sign-extended.
@@ -225,43 +272,47 @@ impl Assembler {
     pub fn lea_sum(&mut self, width: Width, to: u8, base: u8, index: u8) {
         // rbp and r13 as base need a displacement, rsp cannot be an index.
         let (base, index) = if base & 7 == 5 { (index, base) } else { (base, index) };
-        let sib = u64::from((index & 7) << 3 | base & 7);
-        let needs_disp = u8::from(base & 7 == 5);
-        let modrm = u64::from(needs_disp << 6 | (to & 7) << 3 | 4);
-        let code = Code::rex(width == Width::W64, to, index, base, false);
-        self.put(code.then(0x8d | modrm << 8 | sib << 16, 3 + u32::from(needs_disp)));
+        let rex = 0x40 | rex_w(width) | u32::from(to >> 3) << 2 | u32::from(index >> 3) << 1 | u32::from(base >> 3);
+        let sib = u32::from((index & 7) << 3 | base & 7);
+        let needs_disp = u32::from(base & 7 == 5);
+        let modrm = needs_disp << 6 | u32::from(to & 7) << 3 | 4;
+        self.put(Code { bytes: u64::from(rex | 0x8d << 8 | modrm << 16 | sib << 24), len: 4 + needs_disp }.short());
     }
 
-    /// An instruction on guest memory at `(base + disp) mod 2^32`, or at `disp mod 2^32` without base, followed by an
-    /// immediate of `imm_len` bytes, at most 4. The address-size prefix makes the processor compute the address in 32 bits.
+    /// An instruction on guest memory at `(base + disp) mod 2^32`, or at `disp mod 2^32` without base. The address-size
+    /// prefix makes the processor compute the address in 32 bits. An immediate may follow.
     #[inline]
-    pub fn guest_operand(&mut self, form: GuestForm, reg: u8, base: Option<u8>, disp: i32, (imm, imm_len): (u32, u32)) {
-        let GuestForm { prefixes, prefixes_len, opcode, opcode_len, wide, byte_reg } = form;
-        let rex = Code::rex(wide, reg, 0, base.unwrap_or(0), byte_reg && needs_rex(reg));
-        let prefixes = Code { bytes: prefixes.into(), len: prefixes_len.into() };
-        let code = prefixes.then(rex.bytes, rex.len).then(opcode.into(), opcode_len.into());
-        let (head, disp_len) = match base {
-            Some(base) => memory_operand(code, reg, base, disp),
-            None => (code.then(0x2504 | u64::from(reg & 7) << 3, 2), 4),
+    pub fn guest_operand(&mut self, form: GuestForm, reg: u8, base: Option<u8>, disp: i32) {
+        let (operand, operand_len, disp_len) = match base {
+            Some(base) => memory_operand(reg, base, disp),
+            None => (0x2504 | u32::from(reg & 7) << 3, 2, 4),
         };
-        // At least four bytes, two prefixes, opcode and ModRM, and at most seven: REX and two bytes of opcode exclude 0x66.
-        let tail = u64::from(disp as u32) & ((1 << (8 * disp_len)) - 1) | u64::from(imm) << (8 * disp_len);
-        let low = head.bytes | tail << (8 * head.len);
-        let high = tail >> (64 - 8 * head.len);
-        self.ops.put_long(u128::from(low) | u128::from(high) << 64, (head.len + disp_len + imm_len) as usize);
+        let (head, len) = form.head(reg, 0, base.unwrap_or(0));
+        // At most three prefixes, or two and an opcode of two bytes; REX, opcode, ModRM, SIB: seven bytes.
+        let head = head | u64::from(operand) << (8 * len);
+        self.ops.put_two(head, (len + operand_len) as usize, disp as u32, disp_len as usize);
     }
 }
 
-/// With ModRM, SIB where the base needs one; and the length of the shortest displacement.
+impl GuestForm {
+    /// Prefixes and opcode for these registers, and how many bytes they are, at most five.
+    #[inline]
+    pub(super) fn head(self, reg: u8, index: u8, base: u8) -> (u64, u32) {
+        let bits = (reg >> 3) << 2 | (index >> 3) << 1 | base >> 3;
+        let needed = self.rex | bits != 0 || self.byte_reg && needs_rex(reg);
+        let with_rex = self.with_rex | u64::from(bits) << self.rex_at;
+        (select_unpredictable(needed, with_rex, self.without_rex), u32::from(self.len) + u32::from(needed))
+    }
+}
+
+/// ModRM, and SIB where the base needs one; how many bytes that is; and the length of the shortest displacement.
 #[inline]
-fn memory_operand(code: Code, reg: u8, base: u8, disp: i32) -> (Code, u32) {
-    let low = base & 7;
-    let (mode, disp_len) = match disp {
-        0 if low != 5 => (0x00, 0),
-        -128..=127 => (0x40, 1),
-        _ => (0x80, 4),
-    };
-    let needs_sib = low == 4;
-    let sib = if needs_sib { 0x2400 } else { 0 };
-    (code.then(u64::from(mode | (reg & 7) << 3 | low) | sib, 1 + u32::from(needs_sib)), disp_len)
+fn memory_operand(reg: u8, base: u8, disp: i32) -> (u32, u32, u32) {
+    let low = u32::from(base & 7);
+    let none = disp == 0 && low != 5;
+    let mode = if none { 0 } else { select_unpredictable(i8::try_from(disp).is_ok(), 1, 2_u32) };
+    let needs_sib = u32::from(low == 4);
+    // 0, 1 and 4 bytes.
+    let disp_len = mode << (mode >> 1);
+    (mode << 6 | u32::from(reg & 7) << 3 | low | (0x2400 * needs_sib), 1 + needs_sib, disp_len)
 }

@@ -45,14 +45,19 @@ pub enum Address {
 /// A guest memory access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Access {
-    transfer: Transfer,
-    size: Size,
+    form: GuestForm,
     address: Address,
+    /// Bytes of the immediate that is stored; none if a register is.
+    imm_len: u8,
+    /// All ones if register A is transferred, else zero.
+    reg_mask: u8,
+    /// Whether register A is stored.
+    stores_register: bool,
 }
 
 /// The access an operation makes, if it makes one.
 #[rustfmt::skip]
-pub fn access(op: Op) -> Option<Access> {
+pub const fn access(op: Op) -> Option<Access> {
     use Address::{Absolute, BaseA, BaseB};
     use Size::{U8, U16, U32, U64};
     use Transfer::{Load, LoadSigned, Store, StoreImm};
@@ -89,12 +94,19 @@ pub fn access(op: Op) -> Option<Access> {
         Op::LoadIndU64     => (Load, U64, BaseB),
         _ => return None,
     };
-    Some(Access { transfer, size, address })
+    let (imm_len, reg_mask) = match (transfer, size) {
+        (StoreImm, U8)  => (1, 0),
+        (StoreImm, U16) => (2, 0),
+        (StoreImm, _)   => (4, 0), // Sign-extended to 64 bits by the machine instruction.
+        _               => (0, u8::MAX),
+    };
+    let stores_register = matches!(transfer, Store);
+    Some(Access { form: form(transfer, size), address, imm_len, reg_mask, stores_register })
 }
 
 impl Access {
     /// The register that the address is counted from.
-    pub fn base(self, instruction: &Instruction) -> Option<Reg> {
+    pub fn base(&self, instruction: &Instruction) -> Option<Reg> {
         match self.address {
             Address::BaseA => Some(instruction.a),
             Address::BaseB => Some(instruction.b),
@@ -103,69 +115,59 @@ impl Access {
     }
 
     /// The register whose contents are stored.
-    pub fn data(self, instruction: &Instruction) -> Option<Reg> {
-        (self.transfer == Transfer::Store).then_some(instruction.a)
+    pub fn data(&self, instruction: &Instruction) -> Option<Reg> {
+        self.stores_register.then_some(instruction.a)
     }
 
-    /// The register operand of the machine instruction, and the immediate with its length.
-    fn operands(self, instruction: &Instruction) -> (u8, (u32, u32)) {
-        match self.transfer {
-            Transfer::StoreImm => (0, (instruction.y as u32, self.size.immediate_len())),
-            _ => (host(instruction.a), (0, 0)),
+    /// Emits what follows the operands of the machine instruction.
+    #[inline]
+    fn put_immediate(&self, asm: &mut Assembler, instruction: &Instruction) {
+        if self.imm_len != 0 {
+            asm.ops.put(instruction.y, self.imm_len.into());
         }
     }
 }
 
 /// Emits the access at another address than the instruction's own.
-pub fn lower_at(asm: &mut Assembler, access: Access, instruction: &Instruction, at: Sum) -> TextOffset {
+pub fn lower_at(asm: &mut Assembler, access: &Access, instruction: &Instruction, at: Sum) -> TextOffset {
     let site = asm.here();
-    let (reg, imm) = access.operands(instruction);
-    asm.guest_operand_at(form(access.transfer, access.size), reg, at, imm);
+    asm.guest_operand_at(access.form, host(instruction.a) & access.reg_mask, at);
+    access.put_immediate(asm, instruction);
     site
 }
 
 /// Emits the access; gives the offset of the machine instruction that may fault.
-pub fn lower(asm: &mut Assembler, access: Access, instruction: &Instruction) -> TextOffset {
-    let Access { transfer, size, address } = access;
-    let (base, disp) = match address {
-        Address::BaseA => (Some(host(instruction.a)), instruction.x as i32),
-        Address::BaseB => (Some(host(instruction.b)), instruction.x as i32),
-        Address::Absolute => (None, instruction.x as i32),
+#[inline]
+pub fn lower(asm: &mut Assembler, access: &Access, instruction: &Instruction) -> TextOffset {
+    let Access { form, address, reg_mask, .. } = *access;
+    let base = match address {
+        Address::BaseA => Some(host(instruction.a)),
+        Address::BaseB => Some(host(instruction.b)),
+        Address::Absolute => None,
     };
     let site = asm.here();
-    let (reg, imm) = access.operands(instruction);
-    asm.guest_operand(form(transfer, size), reg, base, disp, imm);
+    asm.guest_operand(form, host(instruction.a) & reg_mask, base, instruction.x as i32);
+    access.put_immediate(asm, instruction);
     site
 }
 
 /// The machine instruction of a transfer.
-fn form(transfer: Transfer, size: Size) -> GuestForm {
+const fn form(transfer: Transfer, size: Size) -> GuestForm {
     match (transfer, size) {
         (Transfer::Load, Size::U8) => GuestForm::plain_0f(0xb6),
         (Transfer::Load, Size::U16) => GuestForm::plain_0f(0xb7),
         (Transfer::Load, Size::U32) => GuestForm::plain(0x8b),
-        (Transfer::Load, Size::U64) => GuestForm::plain(0x8b).wide(),
-        (Transfer::LoadSigned, Size::U8) => GuestForm::plain_0f(0xbe).wide(),
-        (Transfer::LoadSigned, Size::U16) => GuestForm::plain_0f(0xbf).wide(),
-        (Transfer::LoadSigned, Size::U32 | Size::U64) => GuestForm::plain(0x63).wide(),
-        (Transfer::Store, Size::U8) => GuestForm::plain(0x88).byte_reg(),
-        (Transfer::Store, Size::U16) => GuestForm::plain(0x89).word(),
+        (Transfer::Load, Size::U64) => GuestForm::wide(0x8b),
+        (Transfer::LoadSigned, Size::U8) => GuestForm::wide_0f(0xbe),
+        (Transfer::LoadSigned, Size::U16) => GuestForm::wide_0f(0xbf),
+        (Transfer::LoadSigned, Size::U32 | Size::U64) => GuestForm::wide(0x63),
+        (Transfer::Store, Size::U8) => GuestForm::byte_reg(0x88),
+        (Transfer::Store, Size::U16) => GuestForm::word(0x89),
         (Transfer::Store, Size::U32) => GuestForm::plain(0x89),
-        (Transfer::Store, Size::U64) => GuestForm::plain(0x89).wide(),
+        (Transfer::Store, Size::U64) => GuestForm::wide(0x89),
         (Transfer::StoreImm, Size::U8) => GuestForm::plain(0xc6),
-        (Transfer::StoreImm, Size::U16) => GuestForm::plain(0xc7).word(),
+        (Transfer::StoreImm, Size::U16) => GuestForm::word(0xc7),
         (Transfer::StoreImm, Size::U32) => GuestForm::plain(0xc7),
-        (Transfer::StoreImm, Size::U64) => GuestForm::plain(0xc7).wide(),
-    }
-}
-
-impl Size {
-    /// Bytes of the immediate that a store of this size has in machine code; 64 bits are sign-extended from 32.
-    fn immediate_len(self) -> u32 {
-        match self {
-            Self::U8 => 1,
-            Self::U16 => 2,
-            Self::U32 | Self::U64 => 4,
-        }
+        (Transfer::StoreImm, Size::U64) => GuestForm::wide(0xc7),
     }
 }

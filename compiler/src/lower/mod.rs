@@ -11,7 +11,7 @@ mod memory;
 mod mul_div;
 mod shift;
 
-use tvm_isa::{Instruction, Op, Reg};
+use tvm_isa::{Instruction, OPERATIONS, Op, Reg};
 
 use crate::asm::{Assembler, Binary, Sum, Width, host};
 use crate::optimise::{Address, Carry, CarrySide, Extension};
@@ -32,24 +32,56 @@ pub enum Lowering {
     Control,
 }
 
-/// The kind of lowering of an operation.
-pub fn lowering(op: Op) -> Lowering {
-    match memory::access(op) {
-        Some(access) => Lowering::Memory(access),
-        None if op.terminates_block() || matches!(op, Op::Ecalli | Op::Sbrk) => Lowering::Control,
-        None => Lowering::Plain,
+/// What ends with an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ends {
+    /// Nothing: execution goes on in the same region.
+    Nothing,
+    /// The region, but not the block: the exact gas must be there next.
+    Region,
+    /// The block, and the region with it.
+    Block,
+}
+
+/// What lowering and translating ask about each operation, in the order of [`Op`]'s discriminants.
+static LOWERINGS: [(Lowering, Ends); OPERATIONS.len()] = {
+    let mut table = [(Lowering::Plain, Ends::Nothing); OPERATIONS.len()];
+    let mut row = 0;
+    while row < table.len() {
+        let op = OPERATIONS[row].op;
+        table[row] = match memory::access(op) {
+            Some(access) => (Lowering::Memory(access), Ends::Nothing),
+            None if op.terminates_block() => (Lowering::Control, Ends::Block),
+            None if matches!(op, Op::Ecalli | Op::Sbrk) => (Lowering::Control, Ends::Region),
+            None => (Lowering::Plain, Ends::Nothing),
+        };
+        row += 1;
     }
+    table
+};
+
+/// The kind of lowering of an operation.
+#[inline]
+pub fn lowering(op: Op) -> &'static Lowering {
+    &LOWERINGS[op as usize].0
+}
+
+/// What ends with an operation.
+#[inline]
+pub fn ends(op: Op) -> Ends {
+    LOWERINGS[op as usize].1
 }
 
 /// Emits a guest memory access. Gives the offset of the one machine instruction that may fault.
-pub fn memory_access(asm: &mut Assembler, access: Access, instruction: &Instruction) -> tvm_abi::TextOffset {
+#[inline]
+pub fn memory_access(asm: &mut Assembler, access: &Access, instruction: &Instruction) -> tvm_abi::TextOffset {
     memory::lower(asm, access, instruction)
 }
 
 /// Emits a guest memory access at an address made of other registers than the one the instruction names.
 pub fn memory_access_at(
     asm: &mut Assembler,
-    access: Access,
+    access: &Access,
     instruction: &Instruction,
     address: &Address,
 ) -> tvm_abi::TextOffset {
@@ -206,5 +238,42 @@ pub fn plain(asm: &mut Assembler, instruction: &Instruction) {
         | Op::StoreIndU8 | Op::StoreIndU16 | Op::StoreIndU32 | Op::StoreIndU64
         | Op::LoadIndU8 | Op::LoadIndI8 | Op::LoadIndU16 | Op::LoadIndI16 | Op::LoadIndU32 | Op::LoadIndI32 | Op::LoadIndU64 =>
             unreachable!("{} is not straight-line code", op.name()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asm::READY;
+    use tvm_abi::CpuFeatures;
+    use tvm_isa::{Pc, Reg};
+
+    /// Nothing is asked for while an instruction's code is written: see [`Assembler::make_ready`].
+    #[test]
+    fn no_code_of_one_instruction_is_longer_than_what_is_made_ready() {
+        let registers = || (0..Reg::COUNT as u8).map(Reg::clamped);
+        let mut longest = 0;
+        for cpu in [CpuFeatures::BASELINE, CpuFeatures::V3] {
+            for operation in &OPERATIONS {
+                for (a, b) in registers().flat_map(|a| registers().map(move |b| (a, b))) {
+                    let mut asm = Assembler::new(cpu, 0, 0);
+                    for d in registers() {
+                        let (x, y) = (0x8765_4321_8765_4321, 0x7654_3210);
+                        let instruction = Instruction { op: operation.op, pc: Pc(0), length: 1, a, b, d, x, y };
+                        asm.make_ready();
+                        let before = asm.here().0;
+                        match lowering(operation.op) {
+                            Lowering::Plain => plain(&mut asm, &instruction),
+                            Lowering::Memory(access) => {
+                                memory_access(&mut asm, access, &instruction);
+                            }
+                            Lowering::Control => {}
+                        }
+                        longest = longest.max(asm.here().0 - before);
+                    }
+                }
+            }
+        }
+        assert!(longest as usize <= READY, "{longest} bytes");
     }
 }

@@ -39,14 +39,17 @@ impl Blocks<'_> {
 
     /// Appends the entries. `starts` are the blocks' program counters, in order.
     pub fn write_entries(self, starts: impl Iterator<Item = Pc>, file: &mut Vec<u8>) {
-        file.reserve((self.places.len() + 1 + Stub::ALL.len()) * ENTRY_BYTES);
-        file.extend([0; ENTRY_BYTES]);
+        file.resize(file.len() + ENTRY_BYTES, 0);
         let function = elf::SymbolInfo::new(elf::STB_LOCAL, elf::STT_FUNC).0;
-        let ends = self.places.iter().skip(1).copied().chain([self.text_end]);
+        let from = file.len();
+        file.resize(from + self.places.len() * ENTRY_BYTES, 0);
         let mut name = 1;
         let mut digits = Digits::default();
-        for ((pc, &start), end) in starts.zip(self.places).zip(ends) {
-            file.extend_from_slice(&entry(name, function, self.text_section, start, end - start));
+        let (entries, _) = file[from..].as_chunks_mut::<ENTRY_BYTES>();
+        let mut ends = self.places.iter().skip(1).copied();
+        for ((place, pc), &start) in entries.iter_mut().zip(starts).zip(self.places) {
+            let end = ends.next().unwrap_or(self.text_end);
+            *place = entry(name, function, self.text_section, start, end - start);
             name += PREFIX_LEN as u32 + digits.of(pc) + 1;
         }
         let undefined = elf::SymbolInfo::new(elf::STB_GLOBAL, elf::STT_NOTYPE).0;
@@ -67,7 +70,7 @@ impl Blocks<'_> {
             let len = digits.of(pc);
             let number = decimal(pc.0) >> (8 * (MAX_DIGITS - len));
             let name = u128::from(PREFIX) | u128::from(number) << (8 * PREFIX_LEN);
-            file[at..at + STORE].copy_from_slice(&name.to_le_bytes());
+            *file[at..].first_chunk_mut::<STORE>().expect("room for the longest name") = name.to_le_bytes();
             at += PREFIX_LEN + len as usize + 1;
         }
         file.truncate(at);

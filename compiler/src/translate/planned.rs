@@ -76,6 +76,7 @@ impl Translator<'_> {
     fn planned(&mut self, planned: &Planned, give_back: Gas, exact: bool) {
         let Planned { instruction, form, .. } = planned;
         let to = instruction.d;
+        self.asm.make_ready();
         match (form, lower::lowering(instruction.op)) {
             (Form::Nothing, _) => {}
             (Form::Narrow, _) => {
