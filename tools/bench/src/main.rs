@@ -5,6 +5,7 @@
 //! README.md says what is measured and how to repeat it.
 
 mod clock;
+mod counts;
 mod goals;
 mod guests;
 mod node;
@@ -92,6 +93,15 @@ enum Command {
     Scale,
     /// Services in a node: the public traces, cold, warm, loaded and interpreted, and where the time goes.
     Node,
+    /// Executed instructions, counted by valgrind's callgrind, against those committed. Fails when there are clearly more.
+    Counts {
+        /// Commit what is counted now: writes counts.json.
+        #[arg(long)]
+        update: bool,
+    },
+    /// What `counts` counts.
+    #[command(hide = true)]
+    CountsWork,
     /// Warm loads in this process; used by `start`.
     #[command(hide = true)]
     WarmLoad {
@@ -129,6 +139,8 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Start) => start(&mut report, &options)?,
         Some(Command::Scale) => scale(&mut report)?,
         Some(Command::Node) => report.add(node::measure(&options.vectors, options.rounds())?, Figures::new()),
+        Some(Command::Counts { update }) => report.add([counts::measure(&options.guests, *update)?], Figures::new()),
+        Some(Command::CountsWork) => return counts::work(&options.guests),
         Some(Command::WarmLoad { engine, paths }) => {
             println!("{}", serde_json::to_string(&warm_load(engine, paths)?)?);
             return Ok(());
