@@ -186,22 +186,25 @@ fn host_calls(engine: &Engine, rounds: usize) -> Result<(), Error> {
     Ok(())
 }
 
+/// Instances that each thread makes in a round: so many that starting threads does not count.
+const PER_THREAD: u32 = 100_000;
+
 /// Instances a millisecond, over the median of the rounds.
 fn throughput(engine: &Engine, case: &Case, threads: usize, rounds: usize) -> Result<f64, Error> {
     let module = load(engine, case)?;
-    let mut rates: Vec<f64> = (0..rounds.div_ceil(10))
+    let mut rates: Vec<f64> = (0..rounds.div_ceil(20))
         .map(|_| {
             let start = Instant::now();
             std::thread::scope(|scope| {
                 for _ in 0..threads {
                     scope.spawn(|| {
-                        for _ in 0..10 * BATCH {
+                        for _ in 0..PER_THREAD {
                             call(&mut Instance::standard(engine, &module, &ARGUMENTS).expect("an instance"));
                         }
                     });
                 }
             });
-            f64::from(10 * BATCH) * threads as f64 / (start.elapsed().as_secs_f64() * 1000.0)
+            f64::from(PER_THREAD) * threads as f64 / (start.elapsed().as_secs_f64() * 1000.0)
         })
         .collect();
     rates.sort_by(f64::total_cmp);

@@ -9,13 +9,31 @@ use crate::memory::MappedMemory;
 /// guest's data.
 const MAX_WAITING: usize = 64;
 
+thread_local! {
+    /// Only its address counts, by which threads are told apart.
+    static HERE: u8 = const { 0 };
+}
+
+/// A number that threads running at the same time do not share. One that begins later may have that of one that ended.
+fn this_thread() -> usize {
+    HERE.with(|here| std::ptr::from_ref(here) as usize)
+}
+
+/// A memory without a guest.
+#[derive(Debug)]
+struct Waiting {
+    memory: MappedMemory,
+    /// Who put it here: its pages are in the caches of the processor that ran it, and others would have to fetch them.
+    thread: usize,
+}
+
 /// A bounded store of memories. They are reset before they are put in, so that they are ready for another guest of the
 /// same module. For another module all mappings are made anew, which takes several times as long as clearing: a memory
 /// only changes modules when its own is gone, or the pool is full.
 #[derive(Default, Debug)]
 pub(crate) struct Pool {
     /// Those that waited longest come first.
-    waiting: Mutex<Vec<MappedMemory>>,
+    waiting: Mutex<Vec<Waiting>>,
 }
 
 impl Pool {
@@ -40,36 +58,35 @@ impl Pool {
         let Some(image) = memory.image().cloned() else { return };
         // Someone else could still write to a reservation they hold.
         let is_sole = Arc::strong_count(memory.reservation()) == 1;
-        // There is no use in cleaning one too many.
-        if !is_sole || self.waiting().len() >= MAX_WAITING {
-            return;
-        }
         // A memory that cannot be cleaned is given back to the system, which cleans it too.
-        if memory.reset(&image).is_err() {
+        if !is_sole || memory.reset(&image).is_err() {
             return;
         }
         let mut waiting = self.waiting();
         if waiting.len() < MAX_WAITING {
-            waiting.push(memory);
+            waiting.push(Waiting { memory, thread: this_thread() });
         }
     }
 
     fn take_waiting(&self, image: &Arc<Image>) -> Option<MappedMemory> {
         self.take_at(|waiting| {
-            // The last one is most likely still in the processor's caches.
-            let same = waiting.iter().rposition(|memory| has_image(memory, image));
-            let of_no_module = || waiting.iter().position(is_of_no_module);
-            same.or_else(of_no_module).or((waiting.len() == MAX_WAITING).then_some(0))
+            // The last one that this thread had is most likely still in the processor's caches.
+            let thread = this_thread();
+            let same = |waiting: &Waiting| has_image(&waiting.memory, image);
+            let own = waiting.iter().rposition(|waiting| waiting.thread == thread && same(waiting));
+            let of_another = || waiting.iter().rposition(same);
+            let of_no_module = || waiting.iter().position(|waiting| is_of_no_module(&waiting.memory));
+            own.or_else(of_another).or_else(of_no_module).or((waiting.len() == MAX_WAITING).then_some(0))
         })
     }
 
-    fn take_at(&self, choose: impl FnOnce(&[MappedMemory]) -> Option<usize>) -> Option<MappedMemory> {
+    fn take_at(&self, choose: impl FnOnce(&[Waiting]) -> Option<usize>) -> Option<MappedMemory> {
         let mut waiting = self.waiting();
         let index = choose(&waiting).filter(|&index| index < waiting.len())?;
-        Some(waiting.remove(index))
+        Some(waiting.remove(index).memory)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<MappedMemory>> {
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -173,6 +190,33 @@ mod tests {
         pool.put(one);
         pool.put(two);
         assert_eq!(pool.take(&first).unwrap().base(), base);
+    }
+
+    #[test]
+    fn threads_get_back_what_they_had() {
+        let pool = Pool::default();
+        let image = image(16);
+        let turn = || {
+            let memory = pool.take(&image).unwrap();
+            let base = memory.base() as usize;
+            pool.put(memory);
+            base
+        };
+        let [here, there] = [&image; 2].map(|image| pool.take(image).unwrap());
+        let bases = [here.base() as usize, there.base() as usize];
+        pool.put(here);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                pool.put(there);
+                assert_eq!([turn(), turn()], [bases[1]; 2]);
+            });
+        });
+        // Another thread put one back later.
+        assert_eq!([turn(), turn()], [bases[0]; 2]);
+        // What another thread had is better than a new one.
+        let first = pool.take(&image).unwrap();
+        assert_eq!(turn(), bases[1]);
+        drop(first);
     }
 
     #[test]
