@@ -199,7 +199,7 @@ impl Shared {
 
     /// What a thread does.
     fn work(&self) {
-        sys::lower_own_priority();
+        sys::become_background_thread();
         while let Some(job) = self.next() {
             let made = self.compile(&job);
             self.finish(job.key, made);

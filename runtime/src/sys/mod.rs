@@ -1,6 +1,7 @@
 //! The operating system layer: everything that touches address space, machine code and signals.
 
 mod activation;
+mod background_thread;
 #[cfg(test)]
 pub(crate) mod child;
 mod compiled;
@@ -13,11 +14,11 @@ mod image;
 mod native;
 mod page_ranges;
 mod pool;
-mod priority;
 mod reservation;
 mod resident;
 mod signals;
 
+pub(crate) use background_thread::become_background_thread;
 pub(crate) use compiled::{HostReply, Left};
 pub(crate) use cpu::host_features;
 pub use error::SysError;
@@ -26,5 +27,4 @@ pub(crate) use image::{Image, JumpTable, Segment};
 pub(crate) use native::NativeModule;
 pub(crate) use page_ranges::PageRanges;
 pub(crate) use pool::Pool;
-pub(crate) use priority::lower_own_priority;
 pub(crate) use reservation::{ARGUMENT_BYTES, ARGUMENT_PAGES, GUEST_PAGES, Reservation};

@@ -24,7 +24,8 @@
  *
  * THREADS. Engines and modules may be used by any number of threads at once (not while they are freed). An instance
  * and its memory are for one thread at a time, not always the same one; a call on an instance that is in use gives
- * TVM_BUSY. Functions without a handle may be called at any time.
+ * TVM_BUSY. Functions without a handle may be called at any time. An engine that compiles in the background starts
+ * threads for it when there is work; they call no callbacks, and block all signals that are sent to the process.
  *
  * CALLBACKS (tvm_code_source, tvm_host_callback) run on the thread that called TVM. They must return: leaving one by
  * longjmp, by a C++ exception, by a Go panic or by ending the thread is forbidden, because Rust frames and the guest's
@@ -88,7 +89,7 @@ const char *tvm_status_name(tvm_status status);
 
 /* ---- Library --------------------------------------------------------------------------------------------------- */
 
-enum { TVM_ABI_VERSION = 1 };
+enum { TVM_ABI_VERSION = 2 };
 
 /* TVM_ABI_VERSION of the library that is loaded: compare it with the header's before anything else. */
 uint32_t tvm_abi_version(void);
@@ -133,22 +134,55 @@ enum {
 /* The feature bits of this machine. */
 uint64_t tvm_host_cpu_features(void);
 
+/* The compiler has two tiers: fast, for code that is waited for, and best, which takes longer to compile and runs
+ * faster. Results and gas are the same. */
+enum {
+    TVM_TIERS_BACKGROUND = 0, /* as cached; and best code is made in the background for programs that run fast code, and
+                               * is what the next load gives. Modules and instances keep the code they have */
+    TVM_TIERS_CACHED = 1,     /* best code that is in the cache, else fast code */
+    TVM_TIERS_FAST = 2,       /* fast code only */
+    TVM_TIERS_BEST = 3        /* best code only: what is not in the cache is waited for */
+};
+
 /* What an engine is made with. All zero but for the size is a good start. */
 typedef struct tvm_engine_config {
     uint32_t size;         /* sizeof(tvm_engine_config) */
     uint32_t backend;      /* TVM_BACKEND_... */
     const char *cache_dir; /* directory of its own for compiled programs, made if it is not there; NULL: no cache */
     uint64_t cpu;          /* TVM_CPU_HOST, or TVM_CPU_ONLY | features */
+    uint32_t tiers;        /* TVM_TIERS_... */
+    uint32_t background_threads; /* most threads that compile in the background, at low priority; 0: the usual number */
 } tvm_engine_config;
 
 /* Makes an engine. TVM_CACHE: the directory is not ours alone, or not usable. TVM_CPU: this machine lacks features. */
 tvm_status tvm_engine_new(const tvm_engine_config *config, tvm_engine **engine, tvm_error *error);
 
-/* Frees an engine's handle. */
+/* Frees an engine's handle, and ends its background: programs that wait are given up, one that is being compiled is
+ * finished, which is waited for. */
 tvm_status tvm_engine_free(tvm_engine *engine, tvm_error *error);
 
 /* Unloads the programs that no module handle and no instance uses. */
 tvm_status tvm_engine_unload_idle(const tvm_engine *engine, tvm_error *error);
+
+/* What an engine has compiled since it was made, and what is going on in its background. */
+typedef struct tvm_engine_stats {
+    uint64_t compiled_fast; /* programs compiled on the fast tier */
+    uint64_t compiled_best; /* programs compiled on the best tier, in the background or not */
+    uint64_t swapped;       /* loaded programs whose fast code was replaced by best code */
+    uint64_t dropped;       /* requests for best code dropped because too many others waited; loading asks again */
+    uint64_t failed;        /* programs that could not be compiled in the background, and keep their fast code */
+    uint64_t queued;        /* programs that wait now */
+    uint64_t running;       /* programs being compiled in the background now */
+} tvm_engine_stats;
+
+tvm_status tvm_engine_get_stats(const tvm_engine *engine, tvm_engine_stats *stats, tvm_error *error);
+
+/* Holds compiling in the background back, or lets it go on: for times when the whole machine is needed. Programs still
+ * queue up, and one that is being compiled is finished. */
+tvm_status tvm_engine_hold_background(const tvm_engine *engine, bool hold, tvm_error *error);
+
+/* Waits until nothing is compiled in the background and nothing waits that is not held: for tests and benchmarks. */
+tvm_status tvm_engine_wait_for_background(const tvm_engine *engine, tvm_error *error);
 
 /* ---- Module ---------------------------------------------------------------------------------------------------- */
 
@@ -168,7 +202,14 @@ enum {
     TVM_ORIGIN_INTERPRETED = 3 /* it is interpreted */
 };
 
-/* Loads a program: the one loaded already, else from the cache, else compiled now.
+/* The tier of a module's machine code. */
+enum {
+    TVM_TIER_NONE = 0, /* it is interpreted */
+    TVM_TIER_FAST = 1,
+    TVM_TIER_BEST = 2
+};
+
+/* Loads a program: the one loaded already, else from the cache, else compiled now, on the tier that the engine uses.
  *
  * code_hash: BLAKE2b-256 of the code, container included. It is taken on trust, also by the cache: a wrong hash runs a
  * wrong program, now or later. NULL: computed here, in about a millisecond per megabyte.
@@ -193,7 +234,8 @@ tvm_status tvm_module_load_interpreted(const tvm_engine *engine, uint32_t gp_ver
                                        const uint8_t *code, size_t code_len, tvm_module **module, tvm_error *error);
 
 /* Compiles a program into the engine's cache, unless it is there, without loading it: for instance for the Gray Paper
- * version that comes next. Writes a TVM_ORIGIN_... to origin. code_hash as for tvm_module_load.
+ * version that comes next. The tier is the best one that the engine uses. Writes a TVM_ORIGIN_... to origin. code_hash
+ * as for tvm_module_load.
  *
  * TVM_INVALID_ARGUMENT: the engine has no cache, or interprets. TVM_CACHE: the cache did not take it (full disk,
  * read-only directory). TVM_TOO_LARGE: there is nothing to prewarm, the program will be interpreted. */
@@ -210,6 +252,7 @@ typedef struct tvm_module_info {
     uint32_t container;  /* TVM_CONTAINER_... */
     uint32_t origin;     /* TVM_ORIGIN_..., when it was loaded into this process */
     uint32_t code_len;   /* bytes of code */
+    uint32_t tier;       /* TVM_TIER_... */
 } tvm_module_info;
 
 tvm_status tvm_module_describe(const tvm_module *module, tvm_module_info *info, tvm_error *error);

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use tvm_abi::CpuFeatures;
-use tvm_runtime::{Backend, Engine, EngineConfig, Origin};
+use tvm_runtime::{Backend, BackgroundLimits, Engine, EngineConfig, EngineStats, Origin, Tiers};
 
 use crate::arguments::{Out, bytes, hash, path, shared};
 use crate::module::{container, origin_number, refuse_inside_source};
@@ -20,6 +20,15 @@ pub const CPU_HOST: u64 = 0;
 /// `TVM_CPU_ONLY`: the features whose bits are set besides this one, and no others.
 pub const CPU_ONLY: u64 = 1 << 63;
 
+/// `TVM_TIERS_BACKGROUND`: fast code at once, best code from the background.
+pub const TIERS_BACKGROUND: u32 = 0;
+/// `TVM_TIERS_CACHED`: best code that is in the cache, else fast code.
+pub const TIERS_CACHED: u32 = 1;
+/// `TVM_TIERS_FAST`: fast code only.
+pub const TIERS_FAST: u32 = 2;
+/// `TVM_TIERS_BEST`: best code only.
+pub const TIERS_BEST: u32 = 3;
+
 /// What an engine is made with. All zero but for the size is a good choice.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -32,6 +41,30 @@ pub struct TvmEngineConfig {
     pub cache_dir: *const c_char,
     /// [`CPU_HOST`], or [`CPU_ONLY`] with features.
     pub cpu: u64,
+    /// One of the `TIERS_*` constants.
+    pub tiers: u32,
+    /// Most threads that compile in the background, or 0 for the usual number.
+    pub background_threads: u32,
+}
+
+/// Events since an engine was made, and what is going on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct TvmEngineStats {
+    /// Programs compiled on the fast tier.
+    pub compiled_fast: u64,
+    /// Programs compiled on the best tier.
+    pub compiled_best: u64,
+    /// Loaded programs whose fast code was replaced by best code.
+    pub swapped: u64,
+    /// Requests for best code that were dropped.
+    pub dropped: u64,
+    /// Jobs in the background that failed.
+    pub failed: u64,
+    /// Programs that wait.
+    pub queued: u64,
+    /// Programs that are being compiled in the background.
+    pub running: u64,
 }
 
 /// An engine. All functions may be called on it from any number of threads at once.
@@ -49,7 +82,7 @@ const _: () = {
 /// # Safety
 /// `cache_dir` is null or a string ended by a zero.
 unsafe fn configuration(config: &TvmEngineConfig) -> Result<EngineConfig, Failure> {
-    let TvmEngineConfig { size, backend, cache_dir, cpu } = *config;
+    let TvmEngineConfig { size, backend, cache_dir, cpu, tiers, background_threads } = *config;
     let expected = size_of::<TvmEngineConfig>() as u32;
     if size != expected {
         return Err(Failure::argument(format_args!(
@@ -65,6 +98,22 @@ unsafe fn configuration(config: &TvmEngineConfig) -> Result<EngineConfig, Failur
             return Err(Failure::argument(message));
         }
     };
+    let tiers = match tiers {
+        TIERS_BACKGROUND => Tiers::Background,
+        TIERS_CACHED => Tiers::Cached,
+        TIERS_FAST => Tiers::Fast,
+        TIERS_BEST => Tiers::Best,
+        _ => {
+            return Err(Failure::argument(format_args!(
+                "config.tiers is {tiers}, expected one of TVM_TIERS_*, 0 to 3"
+            )));
+        }
+    };
+    let usual = BackgroundLimits::default();
+    let background = match background_threads {
+        0 => usual,
+        threads => BackgroundLimits { threads: threads as usize, ..usual },
+    };
     let features = (cpu & CPU_ONLY != 0).then(|| CpuFeatures::from_bits(cpu & !CPU_ONLY)).flatten();
     if cpu != CPU_HOST && features.is_none() {
         return Err(Failure::argument(format_args!(
@@ -73,7 +122,7 @@ unsafe fn configuration(config: &TvmEngineConfig) -> Result<EngineConfig, Failur
     }
     // SAFETY: passed on.
     let cache = unsafe { path(cache_dir, "config.cache_dir")? };
-    Ok(EngineConfig { backend, cache, cpu: features, ..EngineConfig::default() })
+    Ok(EngineConfig { backend, cache, cpu: features, tiers, background })
 }
 
 /// Makes an engine.
@@ -125,6 +174,62 @@ pub unsafe extern "C" fn tvm_engine_unload_idle(engine: *const TvmEngine, error:
     unsafe {
         entry(error, || {
             shared(engine, "engine")?.0.unload_idle();
+            Ok(())
+        })
+    }
+}
+
+/// Says what was compiled, and what is being compiled.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tvm_engine_get_stats(
+    engine: *const TvmEngine,
+    stats: *mut TvmEngineStats,
+    error: *mut TvmError,
+) -> Status {
+    // SAFETY: the header asks the caller for valid pointers.
+    unsafe {
+        entry(error, || {
+            let out = Out::new(stats, "stats")?;
+            let EngineStats { compiled_fast, compiled_best, swapped, dropped, failed, queued, running, .. } =
+                shared(engine, "engine")?.0.stats();
+            out.set(TvmEngineStats { compiled_fast, compiled_best, swapped, dropped, failed, queued, running });
+            Ok(())
+        })
+    }
+}
+
+/// Holds compiling in the background back, or lets it go on.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tvm_engine_hold_background(
+    engine: *const TvmEngine,
+    hold: bool,
+    error: *mut TvmError,
+) -> Status {
+    // SAFETY: the header asks the caller for valid pointers.
+    unsafe {
+        entry(error, || {
+            shared(engine, "engine")?.0.hold_background(hold);
+            Ok(())
+        })
+    }
+}
+
+/// Waits until nothing is compiled in the background.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tvm_engine_wait_for_background(engine: *const TvmEngine, error: *mut TvmError) -> Status {
+    // SAFETY: the header asks the caller for valid pointers.
+    unsafe {
+        entry(error, || {
+            shared(engine, "engine")?.0.wait_for_background();
             Ok(())
         })
     }

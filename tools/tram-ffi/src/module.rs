@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 
 use tvm_isa::{Container, Pc};
-use tvm_runtime::{HostError, Module, Origin};
+use tvm_runtime::{HostError, Module, Origin, Tier};
 
 use crate::arguments::{Out, bytes, hash, shared};
 use crate::engine::TvmEngine;
@@ -17,6 +17,13 @@ pub const ORIGIN_CACHE_HIT: u32 = 1;
 pub const ORIGIN_COMPILED: u32 = 2;
 /// `TVM_ORIGIN_INTERPRETED`: interpreted.
 pub const ORIGIN_INTERPRETED: u32 = 3;
+
+/// `TVM_TIER_NONE`: no code, it is interpreted.
+pub const TIER_NONE: u32 = 0;
+/// `TVM_TIER_FAST`: fast code.
+pub const TIER_FAST: u32 = 1;
+/// `TVM_TIER_BEST`: best code.
+pub const TIER_BEST: u32 = 2;
 
 /// `TVM_CONTAINER_RAW`: a bare program blob (GP A.1).
 pub const CONTAINER_RAW: u32 = 1;
@@ -42,6 +49,14 @@ pub(crate) fn origin_number(origin: Origin) -> u32 {
         Origin::CacheHit => ORIGIN_CACHE_HIT,
         Origin::Compiled => ORIGIN_COMPILED,
         Origin::Interpreted => ORIGIN_INTERPRETED,
+    }
+}
+
+fn tier_number(tier: Option<Tier>) -> u32 {
+    match tier {
+        None => TIER_NONE,
+        Some(Tier::Fast) => TIER_FAST,
+        Some(Tier::Best) => TIER_BEST,
     }
 }
 
@@ -212,6 +227,8 @@ pub struct TvmModuleInfo {
     pub origin: u32,
     /// Bytes of code.
     pub code_len: u32,
+    /// The tier of its machine code: one of the `TIER_*` constants.
+    pub tier: u32,
 }
 
 /// Describes a module.
@@ -234,6 +251,7 @@ pub unsafe extern "C" fn tvm_module_describe(
                 container: container_number(module.container()),
                 origin: origin_number(module.origin()),
                 code_len: module.program().code_len(),
+                tier: tier_number(module.tier()),
             });
             Ok(())
         })

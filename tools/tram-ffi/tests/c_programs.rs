@@ -132,6 +132,12 @@ fn cache() {
 }
 
 #[test]
+fn tiers() {
+    let cache = |dir: &Path| dir.join("objects").display().to_string();
+    passes("tiers", |dir| vec![vec![cache(dir), sum_blob("0.8.0")]]);
+}
+
+#[test]
 fn threads() {
     passes("threads", |_| ["0.7.2", "0.8.0"].map(|version| vec![sum_blob(version), version.to_owned()]).into());
 }

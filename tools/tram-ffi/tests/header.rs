@@ -9,7 +9,9 @@ use std::process::{Command, Stdio};
 
 use common::{command, compiler, expect_success, libraries, package, run};
 use tram_ffi as ffi;
-use tram_ffi::{Status, TvmEngineConfig, TvmError, TvmHostCall, TvmModuleInfo, TvmOutcome, TvmState, gp_number};
+use tram_ffi::{
+    Status, TvmEngineConfig, TvmEngineStats, TvmError, TvmHostCall, TvmModuleInfo, TvmOutcome, TvmState, gp_number,
+};
 use tvm_abi::CpuFeatures;
 use tvm_isa::{GpVersion, GuestAddr, Reg};
 
@@ -36,8 +38,11 @@ macro_rules! layout {
 fn layouts() -> Vec<Layout> {
     vec![
         layout!(TvmError as "tvm_error" { message }),
-        layout!(TvmEngineConfig as "tvm_engine_config" { size, backend, cache_dir, cpu }),
-        layout!(TvmModuleInfo as "tvm_module_info" { gp_version, container, origin, code_len }),
+        layout!(TvmEngineConfig as "tvm_engine_config" { size, backend, cache_dir, cpu, tiers, background_threads }),
+        layout!(TvmEngineStats as "tvm_engine_stats" {
+            compiled_fast, compiled_best, swapped, dropped, failed, queued, running
+        }),
+        layout!(TvmModuleInfo as "tvm_module_info" { gp_version, container, origin, code_len, tier }),
         layout!(TvmState as "tvm_state" { regs, gas, pc, charged }),
         layout!(TvmOutcome as "tvm_outcome" { kind, reserved, value }),
         layout!(TvmHostCall as "tvm_host_call" { id, regs, gas, memory, pc, reserved, exit }),
@@ -64,6 +69,13 @@ fn constants() -> Vec<(&'static str, i128)> {
             ("TVM_CONTAINER_RAW", ffi::CONTAINER_RAW.into()),
             ("TVM_CONTAINER_STANDARD", ffi::CONTAINER_STANDARD.into()),
             ("TVM_CONTAINER_JAM", ffi::CONTAINER_JAM.into()),
+            ("TVM_TIERS_BACKGROUND", ffi::TIERS_BACKGROUND.into()),
+            ("TVM_TIERS_CACHED", ffi::TIERS_CACHED.into()),
+            ("TVM_TIERS_FAST", ffi::TIERS_FAST.into()),
+            ("TVM_TIERS_BEST", ffi::TIERS_BEST.into()),
+            ("TVM_TIER_NONE", ffi::TIER_NONE.into()),
+            ("TVM_TIER_FAST", ffi::TIER_FAST.into()),
+            ("TVM_TIER_BEST", ffi::TIER_BEST.into()),
             ("TVM_ORIGIN_CACHE_HIT", ffi::ORIGIN_CACHE_HIT.into()),
             ("TVM_ORIGIN_COMPILED", ffi::ORIGIN_COMPILED.into()),
             ("TVM_ORIGIN_INTERPRETED", ffi::ORIGIN_INTERPRETED.into()),
@@ -100,6 +112,7 @@ fn c_type(rust: &str) -> String {
         ("Status", "tvm_status"),
         ("TvmEngine", "tvm_engine"),
         ("TvmEngineConfig", "tvm_engine_config"),
+        ("TvmEngineStats", "tvm_engine_stats"),
         ("TvmError", "tvm_error"),
         ("TvmModule", "tvm_module"),
         ("TvmModuleInfo", "tvm_module_info"),

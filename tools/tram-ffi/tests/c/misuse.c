@@ -28,13 +28,16 @@ static void engines(void)
     BAD("config is NULL", tvm_engine_new(NULL, &engine, &error));
     BAD("engine is NULL", tvm_engine_new(&config, NULL, &error));
     config.size = 0;
-    BAD("config.size is 0, expected 24", tvm_engine_new(&config, &engine, &error));
+    BAD("config.size is 0, expected 32", tvm_engine_new(&config, &engine, &error));
     config.size = sizeof config + 8;
-    BAD("config.size is 32", tvm_engine_new(&config, &engine, &error));
+    BAD("config.size is 40", tvm_engine_new(&config, &engine, &error));
     config.size = sizeof config;
     config.backend = 2;
     BAD("config.backend is 2", tvm_engine_new(&config, &engine, &error));
     config.backend = 0;
+    config.tiers = 4;
+    BAD("config.tiers is 4", tvm_engine_new(&config, &engine, &error));
+    config.tiers = TVM_TIERS_BACKGROUND;
     const uint64_t impossible[] = {1, TVM_CPU_ONLY | 16, UINT64_MAX};
     for (int i = 0; i < 3; i++) {
         config.cpu = impossible[i];
@@ -47,6 +50,11 @@ static void engines(void)
     SAYS(TVM_CACHE, "/dev/null is not a directory", tvm_engine_new(&config, &engine, &error));
     CHECK(engine == (tvm_engine *)&config);
     BAD("engine is NULL", tvm_engine_unload_idle(NULL, &error));
+    BAD("stats is NULL", tvm_engine_get_stats(engine, NULL, &error));
+    tvm_engine_stats stats;
+    BAD("engine is NULL", tvm_engine_get_stats(NULL, &stats, &error));
+    BAD("engine is NULL", tvm_engine_hold_background(NULL, true, &error));
+    BAD("engine is NULL", tvm_engine_wait_for_background(NULL, &error));
     OK(tvm_engine_free(NULL, &error));
     OK(tvm_module_free(NULL, &error));
     OK(tvm_instance_free(NULL, &error));
