@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use tvm_abi::Tier;
 use tvm_isa::GpVersion;
 
 use goals::Figures;
@@ -89,7 +90,7 @@ enum Command {
     },
     /// The way to the first result: compile, load, instantiate, call.
     Start,
-    /// Compile time, memory and object size of the worst programs per byte, against program size.
+    /// What grows: compile time and memory with size, loads with the cache, threads, live instances.
     Scale,
     /// Services in a node: the public traces, cold, warm, loaded and interpreted, and where the time goes.
     Node,
@@ -110,13 +111,15 @@ enum Command {
         /// What it needs.
         paths: Vec<PathBuf>,
     },
-    /// Compile one worst-case program and print time and peak memory; used by `scale`.
+    /// Compile one program and print time and peak memory; used by `scale`.
     #[command(hide = true)]
-    CompileWorst {
+    CompileOnce {
         /// Name of the program.
         program: String,
         /// Code bytes.
         bytes: usize,
+        /// The compiler's tier.
+        tier: Tier,
     },
 }
 
@@ -133,11 +136,11 @@ fn main() -> anyhow::Result<()> {
         None => {
             run(&mut report, &options, &[])?;
             start(&mut report, &options)?;
-            scale(&mut report)?;
+            scale(&mut report, &options)?;
         }
         Some(Command::Run { names }) => run(&mut report, &options, names)?,
         Some(Command::Start) => start(&mut report, &options)?,
-        Some(Command::Scale) => scale(&mut report)?,
+        Some(Command::Scale) => scale(&mut report, &options)?,
         Some(Command::Node) => report.add(node::measure(&options.vectors, options.rounds())?, Figures::new()),
         Some(Command::Counts { update }) => report.add([counts::measure(&options.guests, *update)?], Figures::new()),
         Some(Command::CountsWork) => return counts::work(&options.guests),
@@ -145,8 +148,8 @@ fn main() -> anyhow::Result<()> {
             println!("{}", serde_json::to_string(&warm_load(engine, paths)?)?);
             return Ok(());
         }
-        Some(Command::CompileWorst { program, bytes }) => {
-            println!("{}", serde_json::to_string(&scale::compile_worst(program, *bytes)?)?);
+        Some(Command::CompileOnce { program, bytes, tier }) => {
+            println!("{}", serde_json::to_string(&scale::once::here(&options, program, *bytes, *tier)?)?);
             return Ok(());
         }
     }
@@ -180,8 +183,8 @@ fn start(report: &mut Report, options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn scale(report: &mut Report) -> anyhow::Result<()> {
-    report.add([scale::measure()?], Figures::new());
+fn scale(report: &mut Report, options: &Options) -> anyhow::Result<()> {
+    report.add(scale::measure(options)?, Figures::new());
     Ok(())
 }
 

@@ -84,6 +84,12 @@ impl Samples {
     }
 }
 
+impl Extend<f64> for Samples {
+    fn extend<T: IntoIterator<Item = f64>>(&mut self, nanoseconds: T) {
+        self.0.extend(nanoseconds);
+    }
+}
+
 impl FromIterator<f64> for Samples {
     fn from_iter<T: IntoIterator<Item = f64>>(nanoseconds: T) -> Self {
         Self(nanoseconds.into_iter().collect())

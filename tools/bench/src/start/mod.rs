@@ -14,7 +14,8 @@ use crate::programs::Pool;
 use crate::table::Table;
 
 #[cfg(feature = "peers")]
-pub use calls::{CALLS, CallTimes, Calls, Counted, HOST_CALLS, arguments, check_sum, sum};
+pub use calls::{CALLS, CallTimes, Calls, Counted, HOST_CALLS, check_sum};
+pub use calls::{arguments, sum};
 #[cfg(feature = "peers")]
 pub use compile::Compiler;
 
