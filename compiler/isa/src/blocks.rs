@@ -6,7 +6,7 @@
 use core::iter::FusedIterator;
 
 use crate::instruction::Instruction;
-use crate::opcode::Op;
+use crate::opcode::{DEFINED, ENDS_BLOCK, STOPS};
 use crate::program::{MAX_SKIP, Program};
 use crate::units::Pc;
 use crate::version::Rules;
@@ -128,35 +128,96 @@ pub struct BlockStarts {
     code_len: u32,
 }
 
+/// The marked positions behind which execution may go on elsewhere than at the next mark: where a block ends, where
+/// the host is called, where nothing is defined, and before a gap between marks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stops {
+    bits: Vec<u64>,
+}
+
+/// Instructions that follow one another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stretch {
+    /// The last of them, which is a stop.
+    pub last: Pc,
+    /// How many they are.
+    pub instructions: u32,
+}
+
+impl Stops {
+    /// Words of the set that are looked at for one stretch.
+    const WORDS: usize = 16;
+
+    /// Most instructions in a stretch.
+    pub const MAX_INSTRUCTIONS: u32 = 64 * Self::WORDS as u32;
+
+    /// The instructions from `start` on, up to the first stop. `None` if `start` is not marked, or if there is no stop among
+    /// about the next thousand positions. Takes no time for each instruction.
+    #[must_use]
+    #[inline]
+    pub fn stretch(&self, program: &Program<'_>, start: Pc) -> Option<Stretch> {
+        let first = start.0 as usize / 64;
+        let mut marks = program.mark_word(first) >> (start.0 % 64);
+        let mut stops = *self.bits.get(first)? >> (start.0 % 64);
+        if marks & 1 == 0 {
+            return None;
+        }
+        let (mut at, mut instructions) = (start.0, 0);
+        for word in first + 1..=first + Self::WORDS {
+            if stops != 0 {
+                let up_to_stop = stops ^ (stops - 1);
+                let last = Pc(at + stops.trailing_zeros());
+                return Some(Stretch { last, instructions: instructions + (marks & up_to_stop).count_ones() });
+            }
+            instructions += marks.count_ones();
+            marks = program.mark_word(word);
+            stops = *self.bits.get(word)?;
+            at = (64 * word) as u32;
+        }
+        None
+    }
+}
+
 impl BlockStarts {
     /// Finds all block starts in one pass over the program.
     #[must_use]
     pub fn new(program: &Program<'_>, rules: &Rules) -> Self {
-        let code = program.code();
-        let (eights, rest) = program.bitmask().as_chunks::<8>();
-        let last = rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
-        let words = eights.iter().map(|&eight| u64::from_le_bytes(eight)).chain([last]);
+        Self::with_stops(program, rules).0
+    }
 
-        let mut bits = Vec::with_capacity(code.len().div_ceil(64));
+    /// Finds all block starts and, in the same pass, the [`Stops`].
+    #[must_use]
+    pub fn with_stops(program: &Program<'_>, rules: &Rules) -> (Self, Stops) {
+        let (code, flow) = (program.code(), rules.flow);
+        let words = code.len().div_ceil(64);
+        let (mut starts, mut stops) = (Vec::with_capacity(words), vec![0_u64; words]);
         // The mark before. It is as if the instruction of greatest length before position 0 ended a block.
-        let mut ends_block = true;
+        let mut flow_before = ENDS_BLOCK;
         let mut before = 0_u32.wrapping_sub(GREATEST_LENGTH);
-        for (base, mut marks) in (0..code.len()).step_by(64).zip(words) {
-            let mut starts = 0;
+        for word in 0..words {
+            let mut marks = program.mark_word(word);
+            let (mut starts_here, mut stops_here) = (0, 0);
             while marks != 0 {
                 let bit = marks.trailing_zeros();
                 marks &= marks - 1;
-                let pc = base as u32 + bit;
-                let op = rules.opcodes[usize::from(code[pc as usize])];
-                // A greater distance leaves a gap, in which a trap follows the instruction.
-                let follows = ends_block & (pc.wrapping_sub(before) <= GREATEST_LENGTH);
-                starts |= u64::from(follows & op.is_some()) << bit;
-                ends_block = op.is_some_and(Op::terminates_block);
-                before = pc;
+                let pc = (64 * word) as u32 + bit;
+                let flow_here = flow[usize::from(code[pc as usize])];
+                if pc.wrapping_sub(before) > GREATEST_LENGTH {
+                    // A trap follows the mark before, in a gap.
+                    flow_before = 0;
+                    if let Some(stops) = stops.get_mut(before as usize / 64) {
+                        *stops |= 1 << (before % 64);
+                    }
+                }
+                let is_start = (flow_before / ENDS_BLOCK) & (flow_here / DEFINED) & 1;
+                starts_here |= u64::from(is_start) << bit;
+                stops_here |= u64::from(flow_here / STOPS) << bit;
+                (flow_before, before) = (flow_here, pc);
             }
-            bits.push(starts);
+            starts.push(starts_here);
+            stops[word] |= stops_here;
         }
-        Self { bits, code_len: program.code_len() }
+        (Self { bits: starts, code_len: program.code_len() }, Stops { bits: stops })
     }
 
     /// The set's bits: bit i of word w says whether a block starts at 64·w + i.

@@ -215,6 +215,37 @@ static TERMINATES_BLOCK: [bool; OPERATIONS.len()] = {
     table
 };
 
+/// How execution goes on behind each opcode number of a version, as a set of the bits below.
+pub type Flow = [u8; 256];
+
+/// Bit of [`Flow`]: the number is defined.
+pub const DEFINED: u8 = 1;
+/// Bit of [`Flow`]: the operation ends a basic block.
+pub const ENDS_BLOCK: u8 = 2;
+/// Bit of [`Flow`]: execution may leave the program here or go on elsewhere: a block ends, the host is called, or the number
+/// is not defined, which is a trap.
+pub const STOPS: u8 = 4;
+
+/// What stands in [`NUMBERS_0_7`], as [`Flow`].
+pub static FLOW_0_7: Flow = flow(&NUMBERS_0_7);
+
+/// What stands in [`NUMBERS_0_8`], as [`Flow`].
+pub static FLOW_0_8: Flow = flow(&NUMBERS_0_8);
+
+const fn flow(numbers: &OpcodeNumbers) -> Flow {
+    let mut flow = [STOPS; 256];
+    let mut number = 0;
+    while number < flow.len() {
+        if let Some(op) = numbers[number] {
+            let ends_block = if op.terminates_block() { ENDS_BLOCK | STOPS } else { 0 };
+            let calls_host = if op.calls_host() { STOPS } else { 0 };
+            flow[number] = DEFINED | ends_block | calls_host;
+        }
+        number += 1;
+    }
+    flow
+}
+
 const fn numbers(v0_8: bool) -> OpcodeNumbers {
     let mut table = [None; 256];
     let mut row = 0;
@@ -241,6 +272,13 @@ impl Op {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.info().name
+    }
+
+    /// Whether the operation is served outside of the program: it may see the gas, and change memory.
+    #[must_use]
+    #[inline]
+    pub const fn calls_host(self) -> bool {
+        matches!(self, Self::Ecalli | Self::Sbrk)
     }
 
     /// Whether the operation ends a basic block (GP A.3).

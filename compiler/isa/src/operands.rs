@@ -106,6 +106,58 @@ pub(crate) fn decode(window: &[u8; WINDOW_BYTES], op: Op, pc: Pc, length: u8) ->
     Instruction { op, pc, length, a, b, d, x, y }
 }
 
+/// An instruction whose operands are taken apart when they are asked for. Whoever knows the format takes less than
+/// [`Instruction`] does: of the register fields, which [`Reg::clamped`] takes, and the immediate those that are there.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoded<'a> {
+    pub(crate) window: &'a [u8; WINDOW_BYTES],
+    pub(crate) length: u8,
+}
+
+impl Encoded<'_> {
+    /// The low half of the byte behind the opcode: r_A, or r_D of [`Format::RegReg`].
+    #[must_use]
+    #[inline(always)]
+    pub fn low(self) -> u8 {
+        self.window[1] & 15
+    }
+
+    /// The high half of that byte: r_B, or r_A of [`Format::RegReg`].
+    #[must_use]
+    #[inline(always)]
+    pub fn high(self) -> u8 {
+        self.window[1] >> 4
+    }
+
+    /// The byte after that one: r_D of [`Format::RegRegReg`].
+    #[must_use]
+    #[inline(always)]
+    pub fn next(self) -> u8 {
+        self.window[2]
+    }
+
+    /// The immediate of [`Format::RegImm`] and [`Format::RegRegImm`].
+    #[must_use]
+    #[inline(always)]
+    pub fn immediate(self) -> u64 {
+        let len = LENGTHS[usize::from((UP_TO_4_AT_2 << 5) | (self.length & 31))];
+        sign_extended(self.raw(), len)
+    }
+
+    /// The immediate of [`Format::RegImm64`].
+    #[must_use]
+    #[inline(always)]
+    pub fn immediate_64(self) -> u64 {
+        self.raw()
+    }
+
+    #[inline(always)]
+    fn raw(self) -> u64 {
+        let [_, _, raw @ .., _, _, _, _, _, _] = *self.window;
+        u64::from_le_bytes(raw)
+    }
+}
+
 /// Sign-extends the low `len` bytes (0..=8); no bytes give zero.
 #[inline(always)]
 fn sign_extended(raw: u64, len: u8) -> u64 {
@@ -232,6 +284,17 @@ mod tests {
                     let pc = Pc(random() as u32 >> (random() % 32));
                     let expected = by_format(&window, operation.op, pc, length);
                     assert_eq!(decode(&window, operation.op, pc, length), expected, "{window:?}");
+                    let Instruction { a, b, d, x, .. } = expected;
+                    let encoded = Encoded { window: &window, length };
+                    let (low, high) = (Reg::clamped(encoded.low()), Reg::clamped(encoded.high()));
+                    match operation.format {
+                        Format::RegImm => assert_eq!((low, encoded.immediate()), (a, x)),
+                        Format::RegImm64 => assert_eq!((low, encoded.immediate_64()), (a, x)),
+                        Format::RegReg => assert_eq!((low, high), (d, a)),
+                        Format::RegRegImm => assert_eq!((low, high, encoded.immediate()), (a, b, x)),
+                        Format::RegRegReg => assert_eq!((low, high, Reg::clamped(encoded.next())), (a, b, d)),
+                        _ => {}
+                    }
                 }
             }
         }

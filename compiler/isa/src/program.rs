@@ -2,7 +2,7 @@
 
 use crate::codec::{NaturalError, decode_natural};
 use crate::opcode::Op;
-use crate::operands::WINDOW_BYTES;
+use crate::operands::{Encoded, WINDOW_BYTES};
 use crate::units::Pc;
 use crate::version::Rules;
 
@@ -109,6 +109,16 @@ impl<'a> Program<'a> {
         self.bitmask
     }
 
+    /// The marks of positions 64·`word` to 64·`word` + 63, the first in the lowest bit; none past the end of the code.
+    #[inline]
+    pub(crate) fn mark_word(&self, word: usize) -> u64 {
+        let rest = self.bitmask.get(8 * word..).unwrap_or(&[]);
+        match rest.first_chunk() {
+            Some(eight) => u64::from_le_bytes(*eight),
+            None => rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+        }
+    }
+
     /// The dynamic jump table.
     #[must_use]
     pub fn jump_table(&self) -> JumpTable<'a> {
@@ -198,9 +208,18 @@ impl<'a> Program<'a> {
         (self.op_at(rules, pc).unwrap_or(Op::Trap), self.skip(pc) + 1)
     }
 
+    /// The instruction of `length` bytes at `pc`. `None` so near to the code's end that only [`Instruction`] has it.
+    ///
+    /// [`Instruction`]: crate::Instruction
+    #[must_use]
+    #[inline]
+    pub fn encoded(&self, pc: Pc, length: u8) -> Option<Encoded<'a>> {
+        self.window(pc).map(|window| Encoded { window, length })
+    }
+
     /// The bytes from `pc` on, if the code has as many.
     #[inline]
-    pub(crate) fn window(&self, pc: Pc) -> Option<&[u8; WINDOW_BYTES]> {
+    pub(crate) fn window(&self, pc: Pc) -> Option<&'a [u8; WINDOW_BYTES]> {
         self.code.get(pc.0 as usize..)?.first_chunk()
     }
 

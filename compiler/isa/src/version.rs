@@ -5,7 +5,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use crate::opcode::{NUMBERS_0_7, NUMBERS_0_8, OpcodeNumbers};
+use crate::opcode::{FLOW_0_7, FLOW_0_8, Flow, NUMBERS_0_7, NUMBERS_0_8, OpcodeNumbers};
 
 /// A Gray Paper version that TVM can execute.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -72,6 +72,8 @@ pub struct Rules {
     pub version: GpVersion,
     /// Opcode number to operation.
     pub opcodes: &'static OpcodeNumbers,
+    /// Opcode number to how execution goes on.
+    pub flow: &'static Flow,
     /// How gas is charged.
     pub gas: GasModel,
     /// What deblob checks.
@@ -84,6 +86,7 @@ static RULES: [Rules; 3] = [
     Rules {
         version: GpVersion::V0_7_0,
         opcodes: &NUMBERS_0_7,
+        flow: &FLOW_0_7,
         gas: GasModel::PerInstruction,
         validation: Validation::ContainerOnly,
         branch: BranchRule::WhenTaken,
@@ -91,6 +94,7 @@ static RULES: [Rules; 3] = [
     Rules {
         version: GpVersion::V0_7_2,
         opcodes: &NUMBERS_0_7,
+        flow: &FLOW_0_7,
         gas: GasModel::PerInstruction,
         validation: Validation::ContainerOnly,
         branch: BranchRule::WhenTaken,
@@ -98,6 +102,7 @@ static RULES: [Rules; 3] = [
     Rules {
         version: GpVersion::V0_8_0,
         opcodes: &NUMBERS_0_8,
+        flow: &FLOW_0_8,
         gas: GasModel::PipelineBlocks,
         validation: Validation::WholeProgram,
         branch: BranchRule::Always,

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Builder, Rng, blob, random_block, random_soup};
-use tvm_isa::{BlockStarts, GpVersion, MAX_SKIP, Mark, Pc, Program};
+use tvm_isa::{BlockStarts, GpVersion, MAX_SKIP, Mark, Op, Pc, Program, Rules, Stops, Stretch};
 
 fn check(blob: &[u8]) {
     let program = Program::parse(blob).expect("a whole blob");
@@ -33,6 +33,69 @@ fn check(blob: &[u8]) {
         assert!(!starts.contains(u64::MAX));
         assert!(!starts.contains(u64::from(len) + (1 << 32)));
         assert_eq!(starts.block_start_of(Pc(u32::MAX)), last);
+    }
+}
+
+/// The instructions from `start` to where execution may go on elsewhere, one by one. `None` if that is nowhere in the code.
+fn walk(program: &Program<'_>, rules: &Rules, start: Pc) -> Option<Stretch> {
+    let mut last = start;
+    for instructions in 1.. {
+        if !program.is_marked(last.0.into()) {
+            return None;
+        }
+        let (op, length) = program.fetch(rules, last);
+        let next = Pc(last.0 + u32::from(length));
+        let in_gap = next.0 < program.code_len() && !program.is_marked(next.0.into());
+        // Marks in a gap's shadow are none: a gap is bytes that no mark leads up to.
+        let gap_follows = in_gap && program.marks().any(|mark| mark.pc > last);
+        if op.terminates_block() || matches!(op, Op::Ecalli | Op::Sbrk) || gap_follows {
+            return Some(Stretch { last, instructions });
+        }
+        last = next;
+    }
+    None
+}
+
+fn check_stretches(blob: &[u8]) {
+    let program = Program::parse(blob).expect("a whole blob");
+    for version in GpVersion::ALL {
+        let rules = version.rules();
+        let (starts, stops) = BlockStarts::with_stops(&program, rules);
+        assert_eq!(starts, BlockStarts::new(&program, rules));
+        for start in (0..program.code_len() + 3).map(Pc) {
+            assert_eq!(stops.stretch(&program, start), walk(&program, rules, start), "from {start}");
+        }
+    }
+}
+
+#[test]
+fn stretches_are_what_a_walk_finds() {
+    let mut rng = Rng(3);
+    for _ in 0..2_000 {
+        check_stretches(&random_soup(&mut rng, 300));
+    }
+    for _ in 0..300 {
+        let mut builder = Builder::default();
+        for _ in 0..rng.below(6) {
+            let len = rng.below(8) as usize;
+            random_block(&mut rng, &mut builder, GpVersion::V0_8_0, len, |_| true);
+        }
+        check_stretches(&builder.blob());
+    }
+}
+
+/// A long stretch is found up to the limit, and left to who walks it beyond.
+#[test]
+fn stretches_have_a_limit() {
+    let load_imm = 51;
+    for (len, found) in [(Stops::MAX_INSTRUCTIONS, true), (Stops::MAX_INSTRUCTIONS + 1, false)] {
+        let mut code = vec![load_imm; len as usize];
+        code[len as usize - 1] = 0;
+        let blob = blob(&code, &(0..code.len()).collect::<Vec<_>>());
+        let program = Program::parse(&blob).unwrap();
+        let (_, stops) = BlockStarts::with_stops(&program, GpVersion::V0_7_2.rules());
+        let expected = Stretch { last: Pc(len - 1), instructions: len };
+        assert_eq!(stops.stretch(&program, Pc(0)), found.then_some(expected));
     }
 }
 
