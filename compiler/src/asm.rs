@@ -40,20 +40,27 @@ pub const RAX: u8 = HostReg::Rax as u8;
 /// Number of `rdx`, which x86 division and multiplication use implicitly.
 pub const RDX: u8 = HostReg::Rdx as u8;
 
+/// Host registers by number of the guest register, or by any register field of four bits: see [`Reg::clamped`].
+const HOST: [u8; 16] = {
+    let mut table = [0; 16];
+    let mut field = 0;
+    while field < 16 {
+        table[field] = registers::guest(Reg::clamped(field as u8)) as u8;
+        field += 1;
+    }
+    table
+};
+
 /// Number of the host register that holds a guest register.
-#[inline]
+#[inline(always)]
 pub const fn host(reg: Reg) -> u8 {
-    /// As long as any number of four bits needs, so that no bound is checked.
-    const HOST: [u8; 16] = {
-        let mut table = [registers::GUEST[Reg::COUNT - 1] as u8; 16];
-        let mut index = 0;
-        while index < Reg::COUNT {
-            table[index] = registers::GUEST[index] as u8;
-            index += 1;
-        }
-        table
-    };
     HOST[reg.index() & 15]
+}
+
+/// Number of the host register that holds the guest register of a register field, which may have any value.
+#[inline(always)]
+pub fn host_of_field(field: u8) -> u8 {
+    HOST[usize::from(field.min(15))]
 }
 
 /// Operand width of machine instructions.

@@ -1,10 +1,12 @@
 //! Basic block starts, numbered in program order.
 
-use tvm_isa::{BlockStarts, Pc, Program, Rules};
+use tvm_isa::{BlockStarts, Pc, Program, Rules, Stops, Stretch};
 
 /// The block starts of a program (GP: ϖ) with their numbers.
 pub struct BlockTargets {
     starts: BlockStarts,
+    /// Where regions end.
+    stops: Stops,
     /// Number of starts in the words before each word.
     ranks: Vec<u32>,
     count: u32,
@@ -13,19 +15,25 @@ pub struct BlockTargets {
 impl BlockTargets {
     /// Finds all block starts in one pass.
     pub fn scan(program: &Program<'_>, rules: &Rules) -> Self {
-        let starts = BlockStarts::new(program, rules);
+        let (starts, stops) = BlockStarts::with_stops(program, rules);
         let mut ranks = Vec::with_capacity(starts.words().len());
         let mut count = 0;
         for word in starts.words() {
             ranks.push(count);
             count += word.count_ones();
         }
-        Self { starts, ranks, count }
+        Self { starts, stops, ranks, count }
     }
 
     /// Number of blocks.
     pub fn count(&self) -> u32 {
         self.count
+    }
+
+    /// The instructions from `start` to where their region ends, if they are an ordinary region.
+    #[inline]
+    pub fn region(&self, program: &Program<'_>, start: Pc) -> Option<Stretch> {
+        self.stops.stretch(program, start)
     }
 
     /// Whether a block starts at `pc`.

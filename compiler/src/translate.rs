@@ -6,7 +6,7 @@
 
 use tvm_abi::{CpuFeatures, Observed, PcMapBuilder, Region, Site, Stub, TextOffset, Tier, context, sections};
 use tvm_isa::gas::{self, BlockCost};
-use tvm_isa::{BranchRule, Format, Gas, GasModel, Instruction, Op, Pc, Program, Rules, Validation};
+use tvm_isa::{BranchRule, Format, Gas, GasModel, Instruction, Op, Pc, Program, Rules, Stops, Stretch, Validation};
 
 mod planned;
 
@@ -19,6 +19,7 @@ use planned::Optimisation;
 
 /// Most instructions in a region: what the interpreter walks at most when gas runs short.
 pub const MAX_REGION_INSTRUCTIONS: usize = 1024;
+const _: () = assert!(Stops::MAX_INSTRUCTIONS as usize <= MAX_REGION_INSTRUCTIONS);
 
 /// Most bytes of machine code, so that every jump and text offset fits 32 bits.
 pub const MAX_TEXT_BYTES: usize = 1 << 30;
@@ -57,6 +58,8 @@ pub fn translate(
 struct Collected {
     /// Where the next region starts.
     next: Pc,
+    /// How many instructions it has.
+    instructions: usize,
     /// Whether the region ends a basic block.
     ends_block: bool,
     /// What is charged where it starts.
@@ -73,7 +76,7 @@ struct Translator<'p> {
     cold: Vec<Stub>,
     jump_slots: u32,
     gas: BlockCost<'p>,
-    /// The instructions of the region being emitted.
+    /// The instructions of the region being emitted, on the best tier.
     region: Vec<Instruction>,
     /// Number of the next block to be emitted.
     next_block: u32,
@@ -95,7 +98,7 @@ impl<'p> Translator<'p> {
             targets,
             jump_slots: jump_table_slots(program),
             gas: BlockCost::new(program, rules),
-            region: Vec::with_capacity(MAX_REGION_INSTRUCTIONS),
+            region: Vec::new(),
             next_block: 0,
             optimisation: None,
         }
@@ -107,38 +110,61 @@ impl<'p> Translator<'p> {
         let mut pc = Pc(0);
         let mut paid = false;
         while pc.0 < self.program.code_len() {
-            let Collected { next, ends_block, charge } = self.collect_region(pc, paid);
-            self.emit_region(pc, charge, ends_block);
-            paid = self.rules.gas == GasModel::PipelineBlocks && !ends_block;
-            pc = next;
+            let collected = self.collect_region(pc, paid);
+            self.emit_region(pc, &collected);
+            paid = self.rules.gas == GasModel::PipelineBlocks && !collected.ends_block;
+            pc = collected.next;
             if self.asm.here().0 as usize > MAX_TEXT_BYTES {
                 return Err(CompileError::TextTooLarge);
             }
         }
         // Code that runs off its end traps there; valid programs of a version that checks them never do.
         if self.rules.validation == Validation::ContainerOnly {
-            let Collected { charge, ends_block, .. } = self.collect_region(pc, paid);
-            self.emit_region(pc, charge, ends_block);
+            let collected = self.collect_region(pc, paid);
+            self.emit_region(pc, &collected);
         }
         Ok(())
     }
 
-    /// Decodes the region that starts at `start`; `paid` says that it is the rest of a block that was charged already.
+    /// Finds out about the region that starts at `start`; `paid` says that it is the rest of a block that was charged already.
     fn collect_region(&mut self, start: Pc, paid: bool) -> Collected {
+        let is_counted = self.rules.gas == GasModel::PerInstruction && self.optimisation.is_none();
+        is_counted.then(|| self.count_region(start)).flatten().unwrap_or_else(|| self.walk_region(start, paid))
+    }
+
+    /// Where nothing needs to be known about the instructions but how many they are. `None` if they are not a simple stretch.
+    fn count_region(&self, start: Pc) -> Option<Collected> {
+        let Stretch { last, instructions } = self.targets.region(self.program, start)?;
+        let (op, length) = self.program.fetch(self.rules, last);
+        let ends_block = match lower::ends(op) {
+            Ends::Block => true,
+            Ends::Region => false,
+            Ends::Nothing => return None,
+        };
+        let (next, charge) = (Pc(last.0 + u32::from(length)), Gas(instructions.into()));
+        Some(Collected { next, instructions: instructions as usize, ends_block, charge })
+    }
+
+    /// Walks the region instruction by instruction.
+    fn walk_region(&mut self, start: Pc, paid: bool) -> Collected {
         self.region.clear();
+        let is_planned = self.optimisation.is_some();
         let mut pc = start;
+        let mut instructions = 0;
         let ends_block = loop {
-            // What decides where to go on is kept at hand, not read back from the instruction.
             let (op, length) = self.program.fetch(self.rules, pc);
-            self.region.push(Instruction::decode_operands(self.program, op, pc, length));
-            if self.rules.gas == GasModel::PipelineBlocks {
-                self.gas.feed(&self.region[self.region.len() - 1]);
+            if is_planned {
+                self.region.push(Instruction::decode_operands(self.program, op, pc, length));
             }
+            if self.rules.gas == GasModel::PipelineBlocks {
+                self.gas.feed(&Instruction::decode_operands(self.program, op, pc, length));
+            }
+            instructions += 1;
             pc = Pc(pc.0 + u32::from(length));
             match lower::ends(op) {
                 Ends::Block => break true,
                 Ends::Region => break false,
-                Ends::Nothing if self.region.len() == MAX_REGION_INSTRUCTIONS => break false,
+                Ends::Nothing if instructions == MAX_REGION_INSTRUCTIONS => break false,
                 Ends::Nothing if pc.0 >= self.program.code_len() => break false,
                 Ends::Nothing => {}
             }
@@ -146,17 +172,18 @@ impl<'p> Translator<'p> {
         // A block is charged as a whole at its start, also when it has more regions. Only there is all of it looked at:
         // doing so for each of its regions would take quadratic time.
         let charge = match self.rules.gas {
-            GasModel::PerInstruction => Gas(self.region.len() as u64),
+            GasModel::PerInstruction => Gas(instructions as u64),
             GasModel::PipelineBlocks => match self.gas.finish() {
                 _ if paid => Gas(0),
                 _ if !ends_block => gas::block_cost(self.program, self.rules, start),
                 block_cost => block_cost,
             },
         };
-        Collected { next: pc, ends_block, charge }
+        Collected { next: pc, instructions, ends_block, charge }
     }
 
-    fn emit_region(&mut self, pc: Pc, charge: Gas, ends_block: bool) {
+    fn emit_region(&mut self, pc: Pc, collected: &Collected) {
+        let Collected { next: _, instructions, ends_block, charge } = *collected;
         self.asm.make_ready();
         let block = self.targets.contains(pc).then_some(self.next_block);
         self.begin_planned(block);
@@ -170,29 +197,54 @@ impl<'p> Translator<'p> {
             let out_of_gas = self.cold_site(Stub::OutOfGas, pc, charge);
             control::charge(&mut self.asm, charge, out_of_gas);
         }
-        let (model, instructions) = (self.rules.gas, self.region.len());
+        let model = self.rules.gas;
         let give_back = |index: usize| match model {
             GasModel::PerInstruction => Gas((instructions - index) as u64),
             GasModel::PipelineBlocks => Gas(0),
         };
-        if self.emit_planned(ends_block, give_back) {
-            return;
+        if !self.emit_planned(ends_block, give_back) {
+            self.emit_in_turn(pc, instructions, give_back);
         }
-        // Taken out meanwhile, so that instructions can be looked at in place.
-        let region = std::mem::take(&mut self.region);
-        for (index, instruction) in region.iter().enumerate() {
-            let give_back = give_back(index);
+    }
+
+    /// Emits instructions one by one, the first of which is at `start`. `give_back` gives what each and those behind it were
+    /// charged.
+    fn emit_in_turn(&mut self, start: Pc, instructions: usize, give_back: impl Fn(usize) -> Gas) {
+        let (program, rules) = (self.program, self.rules);
+        let mut pc = start;
+        for index in 0..instructions {
             self.asm.make_ready();
-            match lower::lowering(instruction.op) {
-                Lowering::Plain => lower::plain(&mut self.asm, instruction),
-                Lowering::Memory(access) => {
-                    let text = lower::memory_access(&mut self.asm, access, instruction);
-                    self.map.site(Site { text, pc: instruction.pc, give_back, base: None });
+            let (op, length) = program.fetch(rules, pc);
+            match (lower::lowering(op), program.encoded(pc, length)) {
+                (Lowering::Plain, Some(encoded)) => lower::plain_encoded(&mut self.asm, op, encoded),
+                (Lowering::Memory(access), Some(encoded)) if access.is_common() => {
+                    let text = lower::memory_access_encoded(&mut self.asm, access, encoded);
+                    self.map.site(Site { text, pc, give_back: give_back(index), base: None });
                 }
-                Lowering::Control => self.control(instruction, give_back, false),
+                (lowering, _) => {
+                    let instruction = Instruction::decode_operands(program, op, pc, length);
+                    self.emit_decoded(lowering, &instruction, give_back(index));
+                    if matches!(lowering, Lowering::Control) {
+                        // Always the last one; to say so spares the processor guessing how many there are.
+                        break;
+                    }
+                }
             }
+            pc = Pc(pc.0 + u32::from(length));
         }
-        self.region = region;
+    }
+
+    /// Emits one instruction, of any form.
+    #[inline(never)]
+    fn emit_decoded(&mut self, lowering: &Lowering, instruction: &Instruction, give_back: Gas) {
+        match lowering {
+            Lowering::Plain => lower::plain(&mut self.asm, instruction),
+            Lowering::Memory(access) => {
+                let text = lower::memory_access(&mut self.asm, access, instruction);
+                self.map.site(Site { text, pc: instruction.pc, give_back, base: None });
+            }
+            Lowering::Control => self.control(instruction, give_back, false),
+        }
     }
 
     /// Emits control flow; `low` says that a branch compares lower halves.

@@ -4,9 +4,9 @@
 //! as the Gray Paper does, and faults where a page does not allow the access, with nothing changed.
 
 use tvm_abi::TextOffset;
-use tvm_isa::{Instruction, Op, Reg};
+use tvm_isa::{Encoded, Instruction, Op, Reg};
 
-use crate::asm::{Assembler, GuestForm, Sum, host};
+use crate::asm::{Assembler, GuestForm, Sum, host, host_of_field};
 
 /// Bytes of an access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,6 +105,12 @@ pub const fn access(op: Op) -> Option<Access> {
 }
 
 impl Access {
+    /// Whether it is of the commonest form: between register A and memory at register B plus an immediate.
+    #[inline]
+    pub fn is_common(&self) -> bool {
+        self.address == Address::BaseB
+    }
+
     /// The register that the address is counted from.
     pub fn base(&self, instruction: &Instruction) -> Option<Reg> {
         match self.address {
@@ -133,6 +139,15 @@ pub fn lower_at(asm: &mut Assembler, access: &Access, instruction: &Instruction,
     let site = asm.here();
     asm.guest_operand_at(access.form, host(instruction.a) & access.reg_mask, at);
     access.put_immediate(asm, instruction);
+    site
+}
+
+/// Emits an access of the commonest form ([`Access::is_common`]) as it is encoded.
+#[inline]
+pub fn lower_encoded(asm: &mut Assembler, access: &Access, encoded: Encoded<'_>) -> TextOffset {
+    let (a, b) = (host_of_field(encoded.low()), host_of_field(encoded.high()));
+    let site = asm.here();
+    asm.guest_operand(access.form, a, Some(b), encoded.immediate() as i32);
     site
 }
 

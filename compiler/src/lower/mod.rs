@@ -11,9 +11,9 @@ mod memory;
 mod mul_div;
 mod shift;
 
-use tvm_isa::{Instruction, OPERATIONS, Op, Reg};
+use tvm_isa::{Encoded, Instruction, OPERATIONS, Op, Reg};
 
-use crate::asm::{Assembler, Binary, Sum, Width, host};
+use crate::asm::{Assembler, Binary, Sum, Width, host, host_of_field};
 use crate::optimise::{Address, Carry, CarrySide, Extension};
 
 pub use compare::{Condition, Operand, compare, compare_low};
@@ -52,7 +52,7 @@ static LOWERINGS: [(Lowering, Ends); OPERATIONS.len()] = {
         table[row] = match memory::access(op) {
             Some(access) => (Lowering::Memory(access), Ends::Nothing),
             None if op.terminates_block() => (Lowering::Control, Ends::Block),
-            None if matches!(op, Op::Ecalli | Op::Sbrk) => (Lowering::Control, Ends::Region),
+            None if op.calls_host() => (Lowering::Control, Ends::Region),
             None => (Lowering::Plain, Ends::Nothing),
         };
         row += 1;
@@ -76,6 +76,12 @@ pub fn ends(op: Op) -> Ends {
 #[inline]
 pub fn memory_access(asm: &mut Assembler, access: &Access, instruction: &Instruction) -> tvm_abi::TextOffset {
     memory::lower(asm, access, instruction)
+}
+
+/// The same for an access of the commonest form ([`Access::is_common`]) that is not taken apart.
+#[inline]
+pub fn memory_access_encoded(asm: &mut Assembler, access: &Access, encoded: Encoded<'_>) -> tvm_abi::TextOffset {
+    memory::lower_encoded(asm, access, encoded)
 }
 
 /// Emits a guest memory access at an address made of other registers than the one the instruction names.
@@ -125,106 +131,200 @@ pub fn extension(asm: &mut Assembler, to: Reg, extension: Extension) {
     shift::extension(asm, host(to), host(extension.source), extension.signed, extension.left);
 }
 
+/// Operands of an instruction, as host registers and immediates, by format.
+trait Operands {
+    /// [`Format::RegImm`](tvm_isa::Format::RegImm)
+    fn reg_imm(&self) -> (u8, u64);
+    /// [`Format::RegImm64`](tvm_isa::Format::RegImm64)
+    fn reg_imm_64(&self) -> (u8, u64);
+    /// [`Format::RegReg`](tvm_isa::Format::RegReg): the destination first.
+    fn reg_reg(&self) -> (u8, u8);
+    /// [`Format::RegRegImm`](tvm_isa::Format::RegRegImm)
+    fn reg_reg_imm(&self) -> (u8, u8, i32);
+    /// [`Format::RegRegReg`](tvm_isa::Format::RegRegReg): the destination first.
+    fn reg_reg_reg(&self) -> (u8, u8, u8);
+}
+
+impl Operands for Instruction {
+    #[inline]
+    fn reg_imm(&self) -> (u8, u64) {
+        (host(self.a), self.x)
+    }
+
+    #[inline]
+    fn reg_imm_64(&self) -> (u8, u64) {
+        (host(self.a), self.x)
+    }
+
+    #[inline]
+    fn reg_reg(&self) -> (u8, u8) {
+        (host(self.d), host(self.a))
+    }
+
+    #[inline]
+    fn reg_reg_imm(&self) -> (u8, u8, i32) {
+        (host(self.a), host(self.b), self.x as i32)
+    }
+
+    #[inline]
+    fn reg_reg_reg(&self) -> (u8, u8, u8) {
+        (host(self.d), host(self.a), host(self.b))
+    }
+}
+
+impl Operands for Encoded<'_> {
+    #[inline(always)]
+    fn reg_imm(&self) -> (u8, u64) {
+        (host_of_field(self.low()), self.immediate())
+    }
+
+    #[inline(always)]
+    fn reg_imm_64(&self) -> (u8, u64) {
+        (host_of_field(self.low()), self.immediate_64())
+    }
+
+    #[inline(always)]
+    fn reg_reg(&self) -> (u8, u8) {
+        (host_of_field(self.low()), host_of_field(self.high()))
+    }
+
+    #[inline(always)]
+    fn reg_reg_imm(&self) -> (u8, u8, i32) {
+        (host_of_field(self.low()), host_of_field(self.high()), self.immediate() as i32)
+    }
+
+    #[inline(always)]
+    fn reg_reg_reg(&self) -> (u8, u8, u8) {
+        (host_of_field(self.next()), host_of_field(self.low()), host_of_field(self.high()))
+    }
+}
+
 /// Emits an instruction without control flow and memory access.
-#[rustfmt::skip]
 pub fn plain(asm: &mut Assembler, instruction: &Instruction) {
+    emit_plain(asm, instruction.op, instruction);
+}
+
+/// The same for an instruction that is not taken apart: each operation asks only for the operands it has.
+pub fn plain_encoded(asm: &mut Assembler, op: Op, encoded: Encoded<'_>) {
+    emit_plain(asm, op, &encoded);
+}
+
+#[rustfmt::skip]
+#[inline(always)]
+fn emit_plain(asm: &mut Assembler, op: Op, operands: &impl Operands) {
     use Width::{W32, W64};
-    let Instruction { op, x, .. } = *instruction;
-    let (a, b, d) = (host(instruction.a), host(instruction.b), host(instruction.d));
-    let imm = x as i32;
+    /// Calls what emits a destination and a source, after the arguments given.
+    macro_rules! rr {
+        ($emit:path $(, $argument:expr)*) => {{ let (d, a) = operands.reg_reg(); $emit(asm, $($argument,)* d, a) }};
+    }
+    /// The same for a destination, a source and an immediate.
+    macro_rules! rri {
+        ($emit:path $(, $argument:expr)*) => {{
+            let (a, b, imm) = operands.reg_reg_imm();
+            $emit(asm, $($argument,)* a, b, imm)
+        }};
+    }
+    /// The same for a destination and two sources.
+    macro_rules! rrr {
+        ($emit:path $(, $argument:expr)*) => {{
+            let (d, a, b) = operands.reg_reg_reg();
+            $emit(asm, $($argument,)* d, a, b)
+        }};
+    }
     match op {
         Op::Unlikely => {}
-        Op::LoadImm | Op::LoadImm64 => asm.load_constant(a, x),
-        Op::MoveReg => asm.move_reg(d, a),
+        Op::LoadImm => { let (a, x) = operands.reg_imm(); asm.load_constant(a, x) }
+        Op::LoadImm64 => { let (a, x) = operands.reg_imm_64(); asm.load_constant(a, x) }
+        Op::MoveReg => rr!(Assembler::move_reg),
 
-        Op::CountSetBits64 => bits::count_set(asm, W64, d, a),
-        Op::CountSetBits32 => bits::count_set(asm, W32, d, a),
-        Op::LeadingZeroBits64 => bits::leading_zeros(asm, W64, d, a),
-        Op::LeadingZeroBits32 => bits::leading_zeros(asm, W32, d, a),
-        Op::TrailingZeroBits64 => bits::trailing_zeros(asm, W64, d, a),
-        Op::TrailingZeroBits32 => bits::trailing_zeros(asm, W32, d, a),
-        Op::SignExtend8 => bits::sign_extend_8(asm, d, a),
-        Op::SignExtend16 => bits::sign_extend_16(asm, d, a),
-        Op::ZeroExtend16 => bits::zero_extend_16(asm, d, a),
-        Op::ReverseBytes => bits::reverse_bytes(asm, d, a),
+        Op::CountSetBits64 => rr!(bits::count_set, W64),
+        Op::CountSetBits32 => rr!(bits::count_set, W32),
+        Op::LeadingZeroBits64 => rr!(bits::leading_zeros, W64),
+        Op::LeadingZeroBits32 => rr!(bits::leading_zeros, W32),
+        Op::TrailingZeroBits64 => rr!(bits::trailing_zeros, W64),
+        Op::TrailingZeroBits32 => rr!(bits::trailing_zeros, W32),
+        Op::SignExtend8 => rr!(bits::sign_extend_8),
+        Op::SignExtend16 => rr!(bits::sign_extend_16),
+        Op::ZeroExtend16 => rr!(bits::zero_extend_16),
+        Op::ReverseBytes => rr!(bits::reverse_bytes),
 
-        Op::AddImm32 => alu::add_imm(asm, W32, a, b, imm),
-        Op::AddImm64 => alu::add_imm(asm, W64, a, b, imm),
-        Op::NegAddImm32 => alu::neg_add_imm(asm, W32, a, b, imm),
-        Op::NegAddImm64 => alu::neg_add_imm(asm, W64, a, b, imm),
-        Op::AndImm => alu::and_imm(asm, a, b, imm),
-        Op::XorImm => alu::xor_imm(asm, a, b, imm),
-        Op::OrImm => alu::or_imm(asm, a, b, imm),
-        Op::MulImm32 => mul_div::mul_imm(asm, W32, a, b, imm),
-        Op::MulImm64 => mul_div::mul_imm(asm, W64, a, b, imm),
+        Op::AddImm32 => rri!(alu::add_imm, W32),
+        Op::AddImm64 => rri!(alu::add_imm, W64),
+        Op::NegAddImm32 => rri!(alu::neg_add_imm, W32),
+        Op::NegAddImm64 => rri!(alu::neg_add_imm, W64),
+        Op::AndImm => rri!(alu::and_imm),
+        Op::XorImm => rri!(alu::xor_imm),
+        Op::OrImm => rri!(alu::or_imm),
+        Op::MulImm32 => rri!(mul_div::mul_imm, W32),
+        Op::MulImm64 => rri!(mul_div::mul_imm, W64),
 
-        Op::SetLtUImm => compare::set_imm(asm, Condition::Below, a, b, imm),
-        Op::SetLtSImm => compare::set_imm(asm, Condition::Less, a, b, imm),
-        Op::SetGtUImm => compare::set_imm(asm, Condition::Above, a, b, imm),
-        Op::SetGtSImm => compare::set_imm(asm, Condition::Greater, a, b, imm),
-        Op::CmovIzImm => compare::move_imm_if(asm, true, a, b, imm),
-        Op::CmovNzImm => compare::move_imm_if(asm, false, a, b, imm),
+        Op::SetLtUImm => rri!(compare::set_imm, Condition::Below),
+        Op::SetLtSImm => rri!(compare::set_imm, Condition::Less),
+        Op::SetGtUImm => rri!(compare::set_imm, Condition::Above),
+        Op::SetGtSImm => rri!(compare::set_imm, Condition::Greater),
+        Op::CmovIzImm => rri!(compare::move_imm_if, true),
+        Op::CmovNzImm => rri!(compare::move_imm_if, false),
 
-        Op::ShloLImm32 => shift::by_imm(asm, Shift::Shl, W32, a, b, imm),
-        Op::ShloRImm32 => shift::by_imm(asm, Shift::Shr, W32, a, b, imm),
-        Op::SharRImm32 => shift::by_imm(asm, Shift::Sar, W32, a, b, imm),
-        Op::ShloLImm64 => shift::by_imm(asm, Shift::Shl, W64, a, b, imm),
-        Op::ShloRImm64 => shift::by_imm(asm, Shift::Shr, W64, a, b, imm),
-        Op::SharRImm64 => shift::by_imm(asm, Shift::Sar, W64, a, b, imm),
-        Op::RotR64Imm => shift::by_imm(asm, Shift::Ror, W64, a, b, imm),
-        Op::RotR32Imm => shift::by_imm(asm, Shift::Ror, W32, a, b, imm),
-        Op::ShloLImmAlt32 => shift::of_imm(asm, Shift::Shl, W32, a, b, imm),
-        Op::ShloRImmAlt32 => shift::of_imm(asm, Shift::Shr, W32, a, b, imm),
-        Op::SharRImmAlt32 => shift::of_imm(asm, Shift::Sar, W32, a, b, imm),
-        Op::ShloLImmAlt64 => shift::of_imm(asm, Shift::Shl, W64, a, b, imm),
-        Op::ShloRImmAlt64 => shift::of_imm(asm, Shift::Shr, W64, a, b, imm),
-        Op::SharRImmAlt64 => shift::of_imm(asm, Shift::Sar, W64, a, b, imm),
-        Op::RotR64ImmAlt => shift::of_imm(asm, Shift::Ror, W64, a, b, imm),
-        Op::RotR32ImmAlt => shift::of_imm(asm, Shift::Ror, W32, a, b, imm),
+        Op::ShloLImm32 => rri!(shift::by_imm, Shift::Shl, W32),
+        Op::ShloRImm32 => rri!(shift::by_imm, Shift::Shr, W32),
+        Op::SharRImm32 => rri!(shift::by_imm, Shift::Sar, W32),
+        Op::ShloLImm64 => rri!(shift::by_imm, Shift::Shl, W64),
+        Op::ShloRImm64 => rri!(shift::by_imm, Shift::Shr, W64),
+        Op::SharRImm64 => rri!(shift::by_imm, Shift::Sar, W64),
+        Op::RotR64Imm => rri!(shift::by_imm, Shift::Ror, W64),
+        Op::RotR32Imm => rri!(shift::by_imm, Shift::Ror, W32),
+        Op::ShloLImmAlt32 => rri!(shift::of_imm, Shift::Shl, W32),
+        Op::ShloRImmAlt32 => rri!(shift::of_imm, Shift::Shr, W32),
+        Op::SharRImmAlt32 => rri!(shift::of_imm, Shift::Sar, W32),
+        Op::ShloLImmAlt64 => rri!(shift::of_imm, Shift::Shl, W64),
+        Op::ShloRImmAlt64 => rri!(shift::of_imm, Shift::Shr, W64),
+        Op::SharRImmAlt64 => rri!(shift::of_imm, Shift::Sar, W64),
+        Op::RotR64ImmAlt => rri!(shift::of_imm, Shift::Ror, W64),
+        Op::RotR32ImmAlt => rri!(shift::of_imm, Shift::Ror, W32),
 
-        Op::Add32 => alu::add(asm, W32, d, a, b),
-        Op::Add64 => alu::add(asm, W64, d, a, b),
-        Op::Sub32 => alu::sub(asm, W32, d, a, b),
-        Op::Sub64 => alu::sub(asm, W64, d, a, b),
-        Op::And => alu::binary(asm, Binary::And, d, a, b),
-        Op::Xor => alu::binary(asm, Binary::Xor, d, a, b),
-        Op::Or => alu::binary(asm, Binary::Or, d, a, b),
-        Op::AndInv => alu::and_inv(asm, d, a, b),
-        Op::OrInv => alu::or_inv(asm, d, a, b),
-        Op::Xnor => alu::xnor(asm, d, a, b),
-        Op::Max => alu::select(asm, Condition::Greater, d, a, b),
-        Op::MaxU => alu::select(asm, Condition::Above, d, a, b),
-        Op::Min => alu::select(asm, Condition::Less, d, a, b),
-        Op::MinU => alu::select(asm, Condition::Below, d, a, b),
-        Op::SetLtU => compare::set(asm, Condition::Below, d, a, b),
-        Op::SetLtS => compare::set(asm, Condition::Less, d, a, b),
-        Op::CmovIz => compare::move_if(asm, true, d, a, b),
-        Op::CmovNz => compare::move_if(asm, false, d, a, b),
+        Op::Add32 => rrr!(alu::add, W32),
+        Op::Add64 => rrr!(alu::add, W64),
+        Op::Sub32 => rrr!(alu::sub, W32),
+        Op::Sub64 => rrr!(alu::sub, W64),
+        Op::And => rrr!(alu::binary, Binary::And),
+        Op::Xor => rrr!(alu::binary, Binary::Xor),
+        Op::Or => rrr!(alu::binary, Binary::Or),
+        Op::AndInv => rrr!(alu::and_inv),
+        Op::OrInv => rrr!(alu::or_inv),
+        Op::Xnor => rrr!(alu::xnor),
+        Op::Max => rrr!(alu::select, Condition::Greater),
+        Op::MaxU => rrr!(alu::select, Condition::Above),
+        Op::Min => rrr!(alu::select, Condition::Less),
+        Op::MinU => rrr!(alu::select, Condition::Below),
+        Op::SetLtU => rrr!(compare::set, Condition::Below),
+        Op::SetLtS => rrr!(compare::set, Condition::Less),
+        Op::CmovIz => rrr!(compare::move_if, true),
+        Op::CmovNz => rrr!(compare::move_if, false),
 
-        Op::ShloL32 => shift::by_reg(asm, Shift::Shl, W32, d, a, b),
-        Op::ShloR32 => shift::by_reg(asm, Shift::Shr, W32, d, a, b),
-        Op::SharR32 => shift::by_reg(asm, Shift::Sar, W32, d, a, b),
-        Op::ShloL64 => shift::by_reg(asm, Shift::Shl, W64, d, a, b),
-        Op::ShloR64 => shift::by_reg(asm, Shift::Shr, W64, d, a, b),
-        Op::SharR64 => shift::by_reg(asm, Shift::Sar, W64, d, a, b),
-        Op::RotL64 => shift::by_reg(asm, Shift::Rol, W64, d, a, b),
-        Op::RotL32 => shift::by_reg(asm, Shift::Rol, W32, d, a, b),
-        Op::RotR64 => shift::by_reg(asm, Shift::Ror, W64, d, a, b),
-        Op::RotR32 => shift::by_reg(asm, Shift::Ror, W32, d, a, b),
+        Op::ShloL32 => rrr!(shift::by_reg, Shift::Shl, W32),
+        Op::ShloR32 => rrr!(shift::by_reg, Shift::Shr, W32),
+        Op::SharR32 => rrr!(shift::by_reg, Shift::Sar, W32),
+        Op::ShloL64 => rrr!(shift::by_reg, Shift::Shl, W64),
+        Op::ShloR64 => rrr!(shift::by_reg, Shift::Shr, W64),
+        Op::SharR64 => rrr!(shift::by_reg, Shift::Sar, W64),
+        Op::RotL64 => rrr!(shift::by_reg, Shift::Rol, W64),
+        Op::RotL32 => rrr!(shift::by_reg, Shift::Rol, W32),
+        Op::RotR64 => rrr!(shift::by_reg, Shift::Ror, W64),
+        Op::RotR32 => rrr!(shift::by_reg, Shift::Ror, W32),
 
-        Op::Mul32 => mul_div::mul(asm, W32, d, a, b),
-        Op::Mul64 => mul_div::mul(asm, W64, d, a, b),
-        Op::MulUpperSS => mul_div::mul_upper(asm, HighHalf::SignedSigned, d, a, b),
-        Op::MulUpperUU => mul_div::mul_upper(asm, HighHalf::UnsignedUnsigned, d, a, b),
-        Op::MulUpperSU => mul_div::mul_upper(asm, HighHalf::SignedUnsigned, d, a, b),
-        Op::DivU32 => mul_div::divide(asm, Division::QuotientUnsigned, W32, d, a, b),
-        Op::DivS32 => mul_div::divide(asm, Division::QuotientSigned, W32, d, a, b),
-        Op::RemU32 => mul_div::divide(asm, Division::RemainderUnsigned, W32, d, a, b),
-        Op::RemS32 => mul_div::divide(asm, Division::RemainderSigned, W32, d, a, b),
-        Op::DivU64 => mul_div::divide(asm, Division::QuotientUnsigned, W64, d, a, b),
-        Op::DivS64 => mul_div::divide(asm, Division::QuotientSigned, W64, d, a, b),
-        Op::RemU64 => mul_div::divide(asm, Division::RemainderUnsigned, W64, d, a, b),
-        Op::RemS64 => mul_div::divide(asm, Division::RemainderSigned, W64, d, a, b),
+        Op::Mul32 => rrr!(mul_div::mul, W32),
+        Op::Mul64 => rrr!(mul_div::mul, W64),
+        Op::MulUpperSS => rrr!(mul_div::mul_upper, HighHalf::SignedSigned),
+        Op::MulUpperUU => rrr!(mul_div::mul_upper, HighHalf::UnsignedUnsigned),
+        Op::MulUpperSU => rrr!(mul_div::mul_upper, HighHalf::SignedUnsigned),
+        Op::DivU32 => rrr!(mul_div::divide, Division::QuotientUnsigned, W32),
+        Op::DivS32 => rrr!(mul_div::divide, Division::QuotientSigned, W32),
+        Op::RemU32 => rrr!(mul_div::divide, Division::RemainderUnsigned, W32),
+        Op::RemS32 => rrr!(mul_div::divide, Division::RemainderSigned, W32),
+        Op::DivU64 => rrr!(mul_div::divide, Division::QuotientUnsigned, W64),
+        Op::DivS64 => rrr!(mul_div::divide, Division::QuotientSigned, W64),
+        Op::RemU64 => rrr!(mul_div::divide, Division::RemainderUnsigned, W64),
+        Op::RemS64 => rrr!(mul_div::divide, Division::RemainderSigned, W64),
 
         // Listed, so that a new operation cannot be forgotten: these are not plain (see `lowering`).
         Op::Trap | Op::Fallthrough | Op::Ecalli | Op::Sbrk | Op::Jump | Op::JumpInd | Op::LoadImmJump | Op::LoadImmJumpInd

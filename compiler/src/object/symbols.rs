@@ -39,17 +39,15 @@ impl Blocks<'_> {
 
     /// Appends the entries. `starts` are the blocks' program counters, in order.
     pub fn write_entries(self, starts: impl Iterator<Item = Pc>, file: &mut Vec<u8>) {
-        file.resize(file.len() + ENTRY_BYTES, 0);
+        file.reserve((self.places.len() + 1 + Stub::ALL.len()) * ENTRY_BYTES);
+        file.extend_from_slice(&[0; ENTRY_BYTES]);
         let function = elf::SymbolInfo::new(elf::STB_LOCAL, elf::STT_FUNC).0;
-        let from = file.len();
-        file.resize(from + self.places.len() * ENTRY_BYTES, 0);
         let mut name = 1;
         let mut digits = Digits::default();
-        let (entries, _) = file[from..].as_chunks_mut::<ENTRY_BYTES>();
         let mut ends = self.places.iter().skip(1).copied();
-        for ((place, pc), &start) in entries.iter_mut().zip(starts).zip(self.places) {
+        for (pc, &start) in starts.zip(self.places) {
             let end = ends.next().unwrap_or(self.text_end);
-            *place = entry(name, function, self.text_section, start, end - start);
+            file.extend_from_slice(&entry(name, function, self.text_section, start, end - start));
             name += PREFIX_LEN as u32 + digits.of(pc) + 1;
         }
         let undefined = elf::SymbolInfo::new(elf::STB_GLOBAL, elf::STT_NOTYPE).0;
@@ -61,19 +59,19 @@ impl Blocks<'_> {
 
     /// Appends the names, in the order of the entries.
     pub fn write_names(self, starts: impl Iterator<Item = Pc>, file: &mut Vec<u8>) {
-        /// Bytes that are written at once; those behind a name are overwritten by the next one.
-        const STORE: usize = 16;
-        let mut at = file.len() + 1;
-        file.resize(at + self.places.len() * (PREFIX_LEN + MAX_DIGITS as usize + 1) + STORE, 0);
+        /// Bytes that are written at once, of which those behind a name are dropped again.
+        const STORE: usize = size_of::<u128>();
+        file.reserve(1 + self.places.len() * (PREFIX_LEN + MAX_DIGITS as usize + 1) + STORE);
+        file.push(0);
         let mut digits = Digits::default();
         for pc in starts {
             let len = digits.of(pc);
             let number = decimal(pc.0) >> (8 * (MAX_DIGITS - len));
             let name = u128::from(PREFIX) | u128::from(number) << (8 * PREFIX_LEN);
-            *file[at..].first_chunk_mut::<STORE>().expect("room for the longest name") = name.to_le_bytes();
-            at += PREFIX_LEN + len as usize + 1;
+            let end = file.len() + PREFIX_LEN + len as usize + 1;
+            file.extend_from_slice(&name.to_le_bytes());
+            file.truncate(end);
         }
-        file.truncate(at);
         for stub in Stub::ALL {
             file.extend(stub.symbol().bytes());
             file.push(0);
