@@ -157,7 +157,7 @@ impl<'p> Translator<'p> {
                 self.region.push(Instruction::decode_operands(self.program, op, pc, length));
             }
             if self.rules.gas == GasModel::PipelineBlocks {
-                self.gas.feed(&Instruction::decode_operands(self.program, op, pc, length));
+                self.gas.feed_at(self.program, op, pc, length);
             }
             instructions += 1;
             pc = Pc(pc.0 + u32::from(length));

@@ -87,11 +87,7 @@ static LENGTHS: [u8; 256] = {
 pub(crate) fn decode(window: &[u8; WINDOW_BYTES], op: Op, pc: Pc, length: u8) -> Instruction {
     let layout = &LAYOUTS[op as usize];
     let [_, first, next, ..] = *window;
-    let (low, high) = (first & 15, first >> 4);
-    let a = Reg::clamped((low & layout.a_low) | (high & layout.a_high));
-    let b = Reg::clamped(high & layout.b_high);
-    let d = Reg::clamped((low & layout.d_low) | (next & layout.d_next));
-
+    let [a, b, d] = layout.registers(first, next);
     let at = usize::from(layout.immediates_at & 3);
     let raw = u64::from_le_bytes(*window[at..].first_chunk().expect("eight bytes"));
     let len = LENGTHS[usize::from((layout.lengths << 5) | (length & 31))];
@@ -136,6 +132,12 @@ impl Encoded<'_> {
         self.window[2]
     }
 
+    /// All registers of an operation; those it does not have are register 0.
+    #[inline(always)]
+    pub(crate) fn registers(self, op: Op) -> [Reg; 3] {
+        LAYOUTS[op as usize].registers(self.window[1], self.window[2])
+    }
+
     /// The immediate of [`Format::RegImm`] and [`Format::RegRegImm`].
     #[must_use]
     #[inline(always)]
@@ -167,6 +169,16 @@ fn sign_extended(raw: u64, len: u8) -> u64 {
 }
 
 impl Layout {
+    /// r_A, r_B and r_D in the two bytes behind the opcode.
+    #[inline(always)]
+    fn registers(&self, first: u8, next: u8) -> [Reg; 3] {
+        let (low, high) = (first & 15, first >> 4);
+        let a = Reg::clamped((low & self.a_low) | (high & self.a_high));
+        let b = Reg::clamped(high & self.b_high);
+        let d = Reg::clamped((low & self.d_low) | (next & self.d_next));
+        [a, b, d]
+    }
+
     const fn new(format: Format) -> Self {
         const ALL: u8 = u8::MAX;
         /// No operands.

@@ -1,6 +1,6 @@
 //! Which programs run at all (GP A.1, the conditions of deblob beyond the blob's own format).
 
-use crate::opcode::Op;
+use crate::opcode::{DEFINED, ENDS_BLOCK, Op};
 use crate::program::{MAX_SKIP, Program};
 use crate::units::Pc;
 use crate::version::{Rules, Validation};
@@ -50,6 +50,7 @@ impl Program<'_> {
     pub fn validate(&self, rules: &Rules) -> Result<(), ValidationError> {
         match rules.validation {
             Validation::ContainerOnly => Ok(()),
+            Validation::WholeProgram if self.is_sound(rules) => Ok(()),
             Validation::WholeProgram => self.walk(rules),
         }
     }
@@ -64,6 +65,31 @@ impl Program<'_> {
             Validation::WholeProgram if self.op_at(rules, entry).is_some() => Ok(()),
             Validation::WholeProgram => Err(ValidationError::Entry { entry }),
         }
+    }
+
+    /// Whether there is nothing to object to: a position 0, no undefined opcodes, no gaps, and an end. Finding out what is
+    /// wrong takes longer.
+    fn is_sound(&self, rules: &Rules) -> bool {
+        let code = self.code();
+        let mut flow = DEFINED;
+        let mut longest = 0;
+        // The mark before; as if one stood one before position 0.
+        let mut before = u32::MAX;
+        let mut last = 0;
+        for word in 0..code.len().div_ceil(64) {
+            let mut marks = self.mark_word(word);
+            while marks != 0 {
+                let pc = (64 * word) as u32 + marks.trailing_zeros();
+                marks &= marks - 1;
+                longest = pc.wrapping_sub(before).max(longest);
+                last = rules.flow[usize::from(code[pc as usize])];
+                flow &= last;
+                before = pc;
+            }
+        }
+        let first_is_marked = self.is_marked(0);
+        longest = self.code_len().wrapping_sub(before).max(longest);
+        first_is_marked && flow & DEFINED != 0 && longest <= u32::from(MAX_SKIP) + 1 && last & ENDS_BLOCK != 0
     }
 
     /// Walks all instructions in code order. Skip stops at every mark, so the walk meets all of them.

@@ -25,7 +25,7 @@ use crate::program::Program;
 use crate::units::{Gas, Pc};
 use crate::version::{GasModel, Rules};
 use pipeline::Pipeline;
-use rows::Demand;
+use rows::{Demand, Work};
 
 /// The gas charged for the whole block that starts at `start`, under the gas model of `rules`: for
 /// [`GasModel::PipelineBlocks`] GP 0.8.0's ϱ^Δ(c, k, ı), for [`GasModel::PerInstruction`] the number of instructions.
@@ -87,9 +87,27 @@ impl<'a> BlockCost<'a> {
         match &mut self.model {
             Model::PerInstruction { count } => *count += 1,
             Model::PipelineBlocks(pipeline) => {
-                pipeline.feed(&Demand::new(instruction, || branch_latency(self.code, self.opcodes, instruction)));
+                let latency = || branch_latency(self.code, self.opcodes, instruction);
+                pipeline.feed(&Demand::new(Work::of(instruction), latency));
             }
         }
+    }
+
+    /// Takes the block's next instruction, which is at `pc` and `length` bytes long.
+    #[inline]
+    pub fn feed_at(&mut self, program: &Program<'_>, op: Op, pc: Pc, length: u8) {
+        let Model::PipelineBlocks(pipeline) = &mut self.model else {
+            return self.feed(&Instruction::decode_operands(program, op, pc, length));
+        };
+        let (work, latency) = match program.encoded(pc, length) {
+            Some(encoded) if !rows::is_branch(op) => (encoded.work(op), 0),
+            // A branch's target is asked for besides the registers.
+            _ => {
+                let instruction = Instruction::decode_operands(program, op, pc, length);
+                (Work::of(&instruction), branch_latency(self.code, self.opcodes, &instruction))
+            }
+        };
+        pipeline.feed(&Demand::new(work, || latency));
     }
 
     /// The cost of the block whose instructions were fed. The next instruction fed starts another block.

@@ -3,11 +3,11 @@
 
 use super::branch_latency;
 use super::in_order::{GiveUp, InOrder, LIMIT};
-use super::rows::Demand;
+use super::rows::{Demand, Work};
 use super::simulation::Simulation;
 use crate::instruction::Instruction;
 use crate::opcode::{Op, OpcodeNumbers};
-use crate::units::{Pc, Reg};
+use crate::units::Reg;
 
 /// The gas of the block with these instructions, which are asked for twice if the first way does not succeed.
 pub(super) fn block_cost<I: Iterator<Item = Instruction>>(
@@ -17,11 +17,11 @@ pub(super) fn block_cost<I: Iterator<Item = Instruction>>(
 ) -> u64 {
     let latency = |instruction: &Instruction| branch_latency(code, opcodes, instruction);
     let mut in_order = InOrder::new();
-    if instructions().try_for_each(|one| in_order.place(&Demand::new(&one, || latency(&one)))).is_ok() {
+    if instructions().try_for_each(|one| in_order.place(&Demand::new(Work::of(&one), || latency(&one)))).is_ok() {
         return gas(in_order.finish());
     }
     let mut simulation = Simulation::new();
-    instructions().for_each(|one| simulation.decode(&Demand::new(&one, || latency(&one))));
+    instructions().for_each(|one| simulation.decode(&Demand::new(Work::of(&one), || latency(&one))));
     gas(simulation.finish())
 }
 
@@ -36,7 +36,7 @@ fn gas(cycles: u64) -> u64 {
 pub(super) struct Pipeline {
     in_order: InOrder,
     /// The instructions that are placed in order and their latencies, for the simulation in case it must decide.
-    placed: [(Instruction, u8); LIMIT],
+    placed: [(Work, u8); LIMIT],
     simulation: Simulation,
     /// Whether this block needs the simulation.
     simulated: bool,
@@ -45,20 +45,20 @@ pub(super) struct Pipeline {
 impl Pipeline {
     pub fn new() -> Self {
         let zero = Reg::default();
-        let filler = Instruction { op: Op::Trap, pc: Pc(0), length: 1, a: zero, b: zero, d: zero, x: 0, y: 0 };
+        let filler = Work { op: Op::Trap, a: zero, b: zero, d: zero };
         let placed = [(filler, 0); LIMIT];
         Self { in_order: InOrder::new(), placed, simulation: Simulation::new(), simulated: false }
     }
 
     /// Takes the block's next instruction.
     #[inline]
-    pub fn feed(&mut self, demand: &Demand<'_>) {
+    pub fn feed(&mut self, demand: &Demand) {
         if self.simulated {
             return self.simulation.decode(demand);
         }
         let count = self.in_order.count();
         match self.in_order.place(demand) {
-            Ok(()) => self.placed[count] = (*demand.instruction, demand.latency),
+            Ok(()) => self.placed[count] = (demand.work, demand.latency),
             Err(GiveUp) => self.simulate(count, demand),
         }
     }
@@ -73,10 +73,10 @@ impl Pipeline {
 
     /// Simulates the block up to `last`, the instruction that could not be placed in order as `count` were.
     #[cold]
-    fn simulate(&mut self, count: usize, last: &Demand<'_>) {
+    fn simulate(&mut self, count: usize, last: &Demand) {
         self.simulated = true;
-        for (instruction, latency) in &self.placed[..count] {
-            self.simulation.decode(&Demand::new(instruction, || *latency));
+        for &(work, latency) in &self.placed[..count] {
+            self.simulation.decode(&Demand::new(work, || latency));
         }
         self.simulation.decode(last);
     }

@@ -5,6 +5,7 @@ use core::hint::select_unpredictable;
 use super::cost_table::{COSTS, Cost, Fields, Latency, MACHINE_UNITS, Slots, Units};
 use crate::instruction::Instruction;
 use crate::opcode::{OPERATIONS, Op};
+use crate::operands::Encoded;
 use crate::units::Reg;
 
 /// Decode slots in each cycle.
@@ -65,11 +66,20 @@ const A_IS_B: u8 = 1;
 const A_IS_D: u8 = 2;
 const B_IS_D: u8 = 4;
 
-/// An instruction, and what it asks of the machine.
+/// What of an instruction counts, but for a branch's latency.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work {
+    pub op: Op,
+    pub a: Reg,
+    pub b: Reg,
+    pub d: Reg,
+}
+
+/// An instruction's work, and what it asks of the machine.
 #[derive(Clone, Copy)]
-pub(super) struct Demand<'a> {
-    /// The instruction.
-    pub instruction: &'a Instruction,
+pub(super) struct Demand {
+    /// The work.
+    pub work: Work,
     /// Cycles from start to result.
     pub latency: u8,
     row: &'static Row,
@@ -87,22 +97,44 @@ pub(super) enum UnitClass {
     Divide = 4,
 }
 
-impl<'a> Demand<'a> {
-    /// What `instruction` asks of the machine; `branch_latency` is called for conditional branches.
+/// Whether the latency of an operation depends on more than the operation.
+#[inline]
+pub(super) fn is_branch(op: Op) -> bool {
+    ROWS[op as usize].latency == 0 && op != Op::MoveReg
+}
+
+impl Encoded<'_> {
+    /// The instruction's work.
+    #[inline(always)]
+    pub(super) fn work(self, op: Op) -> Work {
+        let [a, b, d] = self.registers(op);
+        Work { op, a, b, d }
+    }
+}
+
+impl Work {
+    pub fn of(instruction: &Instruction) -> Self {
+        let Instruction { op, a, b, d, .. } = *instruction;
+        Self { op, a, b, d }
+    }
+}
+
+impl Demand {
+    /// What `work` asks of the machine; `branch_latency` is called for conditional branches.
     #[inline]
-    pub fn new(instruction: &'a Instruction, branch_latency: impl FnOnce() -> u8) -> Self {
-        let row = &ROWS[instruction.op as usize];
+    pub fn new(work: Work, branch_latency: impl FnOnce() -> u8) -> Self {
+        let row = &ROWS[work.op as usize];
         let latency = match row.latency {
-            0 if instruction.op != Op::MoveReg => branch_latency(),
+            0 if work.op != Op::MoveReg => branch_latency(),
             latency => latency,
         };
-        Self { instruction, latency, row }
+        Self { work, latency, row }
     }
 
     /// Whether it is `move_reg`, which the decoder does alone. Its source is r_A.
     #[inline]
     pub fn is_move(&self) -> bool {
-        self.instruction.op == Op::MoveReg
+        self.work.op == Op::MoveReg
     }
 
     /// The units it needs.
@@ -114,7 +146,7 @@ impl<'a> Demand<'a> {
     /// Of a table with a number for each register those of the registers it reads, 0 in unused places.
     #[inline]
     pub fn source_values(&self, table: &[u64; REGISTERS]) -> [u64; 3] {
-        let Instruction { a, b, d, .. } = *self.instruction;
+        let Work { a, b, d, .. } = self.work;
         let row = self.row;
         let value = |register: Reg| table[register.index() % REGISTERS];
         [value(a) & row.reads_a, value(b) & row.reads_b, value(d) & row.reads_d]
@@ -123,7 +155,7 @@ impl<'a> Demand<'a> {
     /// The register it writes, below [`REGISTERS`]; if none, one that no instruction reads.
     #[inline]
     pub fn destination(&self) -> usize {
-        let Instruction { a, d, .. } = *self.instruction;
+        let Work { a, d, .. } = self.work;
         let row = self.row;
         ((a.index() & row.writes_a) | (d.index() & row.writes_d) | row.writes_nothing) % REGISTERS
     }
@@ -131,7 +163,7 @@ impl<'a> Demand<'a> {
     /// The decode slots it takes.
     #[inline]
     pub fn slots(&self) -> u8 {
-        let Instruction { a, b, d, .. } = *self.instruction;
+        let Work { a, b, d, .. } = self.work;
         let row = self.row;
         let same = (u8::from(a == b) * A_IS_B) | (u8::from(a == d) * A_IS_D) | (u8::from(b == d) * B_IS_D);
         select_unpredictable(same & row.compared != 0, row.slots_if_same, row.slots_if_different)
