@@ -23,19 +23,23 @@ pub struct Block {
 pub struct Flow {
     /// The blocks in program order.
     pub blocks: Vec<Block>,
-    /// For each block whether a later one, or itself, jumps to it.
-    pub loop_heads: Vec<bool>,
+    /// For each block that a later one, or itself, jumps to: bytes of guest code in the smallest such loop.
+    pub loops: Vec<Option<u32>>,
 }
 
 impl Flow {
     /// Walks the program once.
     pub fn new(program: &Program<'_>, rules: &Rules, targets: &BlockTargets) -> Self {
         let count = targets.count() as usize;
-        let mut flow = Self { blocks: Vec::with_capacity(count), loop_heads: vec![false; count] };
+        let mut flow = Self { blocks: Vec::with_capacity(count), loops: vec![None; count] };
+        let mut starts = Vec::with_capacity(count);
         for start in targets.iter() {
-            let (block, target) = block(program, rules, targets, start);
+            let (block, target, end) = block(program, rules, targets, start);
+            starts.push(start);
             if let Some(target) = target.filter(|&target| target as usize <= flow.blocks.len()) {
-                flow.loop_heads[target as usize] = true;
+                // The first jump back is the nearest one.
+                let bytes = end.0 - starts[target as usize].0;
+                flow.loops[target as usize].get_or_insert(bytes);
             }
             flow.blocks.push(block);
         }
@@ -43,8 +47,8 @@ impl Flow {
     }
 }
 
-/// The block at `start`, and the block that its last instruction names.
-fn block(program: &Program<'_>, rules: &Rules, targets: &BlockTargets, start: Pc) -> (Block, Option<u32>) {
+/// The block at `start`, the block that its last instruction names, and where it ends.
+fn block(program: &Program<'_>, rules: &Rules, targets: &BlockTargets, start: Pc) -> (Block, Option<u32>, Pc) {
     let mut block = Block::default();
     let mut pc = start;
     while pc.0 < program.code_len() {
@@ -63,10 +67,10 @@ fn block(program: &Program<'_>, rules: &Rules, targets: &BlockTargets, start: Pc
             _ => [target, behind],
         };
         block.jumps_dynamically = matches!(instruction.op, Op::JumpInd | Op::LoadImmJumpInd);
-        return (block, target);
+        return (block, target, pc);
     }
     // The code ends in this block, with a trap.
-    (block, None)
+    (block, None, pc)
 }
 
 impl Block {

@@ -10,11 +10,15 @@ use crate::targets::BlockTargets;
 
 /// Where loops start: the processor fetches from there in one piece.
 const LOOP_ALIGNMENT: u32 = 32;
+/// Where small loops start, so that all of their code is in one line of the caches of code and of decoded instructions.
+const SMALL_LOOP_ALIGNMENT: u32 = 64;
+/// Most bytes of guest code in a small loop: machine code is about twice as long.
+const SMALL_LOOP_BYTES: u32 = 32;
 
 /// What is known about a program that is optimised.
 pub(super) struct Optimisation {
     exact: bool,
-    loop_heads: Vec<bool>,
+    loops: Vec<Option<u32>>,
     liveness: Liveness,
     /// The block that the region being emitted is a part of.
     block: Option<u32>,
@@ -27,7 +31,7 @@ impl Optimisation {
         let exact = observed == Observed::EveryExit;
         let flow = Flow::new(program, rules, targets);
         let liveness = Liveness::new(&flow, exact);
-        Self { exact, loop_heads: flow.loop_heads, liveness, block: None, plan: Vec::new() }
+        Self { exact, loops: flow.loops, liveness, block: None, plan: Vec::new() }
     }
 }
 
@@ -37,8 +41,9 @@ impl Translator<'_> {
         let Some(optimisation) = &mut self.optimisation else { return };
         let Some(block) = block else { return };
         optimisation.block = Some(block);
-        if optimisation.loop_heads[block as usize] {
-            self.asm.align(LOOP_ALIGNMENT);
+        if let Some(bytes) = optimisation.loops[block as usize] {
+            let small = bytes <= SMALL_LOOP_BYTES;
+            self.asm.align(if small { SMALL_LOOP_ALIGNMENT } else { LOOP_ALIGNMENT });
         }
     }
 
