@@ -64,7 +64,7 @@ fn traces_while_best_code_takes_the_place_of_fast_code() {
         let config = EngineConfig { cache: Some(cache.path().to_owned()), ..EngineConfig::default() };
         assert_eq!(config.tiers, Tiers::Background);
         let tvm = Tvm { engine: Engine::new(config).expect("an engine") };
-        let engine = NodeEngine { name: "background", tvm: tvm.clone(), threads };
+        let engine = NodeEngine { name: "background", way: Way::Compiled(Tier::Best), tvm: tvm.clone(), threads };
         check("traces-delta/fuzzy_01-40", 40, |path| suites::traces(path, std::slice::from_ref(&engine)));
         tvm.engine.wait_for_background();
         let stats = tvm.engine.stats();

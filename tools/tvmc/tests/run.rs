@@ -21,7 +21,7 @@ fn both_engines_give_the_documented_output_at_the_same_gas() {
             };
             let (compiled, interpreted) = (run("compiled"), run("interpreter"));
             assert_eq!(compiled["output"], format!("0x{}", case["output"].as_str().unwrap()), "{name} {case}");
-            for field in ["output", "gas", "registers", "pc", "outcome"] {
+            for field in ["output", "gas", "registers", "registers_exact", "pc", "outcome"] {
                 assert_eq!(compiled[field], interpreted[field], "{field} of {name} {case}");
             }
             assert_eq!((&compiled["engine"], &interpreted["engine"]), (&json!("compiled"), &json!("interpreter")));
@@ -48,6 +48,7 @@ fn the_document_has_these_fields() {
         "gas",
         "output",
         "registers",
+        "registers_exact",
         "time",
     ];
     assert_eq!(fields, expected);
@@ -130,7 +131,7 @@ fn raw(code: &[u8], marked: &[usize], args: &[&str], code_expected: i32) -> (Val
         (ran.json(), ran)
     };
     let ((compiled, ran), (interpreted, _)) = (run("compiled"), run("interpreter"));
-    for field in ["outcome", "pc", "gas", "registers", "output"] {
+    for field in ["outcome", "pc", "gas", "registers", "registers_exact", "output"] {
         assert_eq!(compiled[field], interpreted[field], "{field}");
     }
     (compiled, ran)

@@ -61,6 +61,8 @@ impl NodeSuite {
 pub struct NodeEngine {
     /// The engine's name, as the command line takes it.
     pub name: &'static str,
+    /// How it executes programs.
+    pub way: Way,
     /// Runs services.
     pub tvm: Tvm,
     /// Threads for services that run in the same round.
@@ -73,7 +75,7 @@ impl NodeEngine {
     /// # Errors
     /// When the cache cannot be used.
     pub fn new(way: Way, cache: Option<&Path>, threads: usize) -> anyhow::Result<Self> {
-        Ok(Self { name: way.name(), tvm: Tvm { engine: Engine::new(way.config(cache))? }, threads })
+        Ok(Self { name: way.name(), way, tvm: Tvm { engine: Engine::new(way.config(cache))? }, threads })
     }
 }
 

@@ -161,7 +161,8 @@ pub struct StartArgs {
     /// How to execute the program.
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineChoice,
-    /// Run only code of this tier, `fast` or `best` [default: best if it is in the cache, else fast, as a node does].
+    /// Run only code of this tier, `fast` or `best` [default: best if it is in the cache, else fast, as a node does; `trace`: fast].
+    /// `fast` keeps all registers exact also where a service panics.
     #[arg(long, value_name = "TIER", value_parser = tier(), hide_possible_values = true)]
     pub tier: Option<Tier>,
     /// Do not use a cache.

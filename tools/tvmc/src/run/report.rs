@@ -39,6 +39,8 @@ pub struct RunReport {
     /// The bytes that φ7 and φ8 point to after a halt; absent otherwise, and when they are not readable.
     output: Option<String>,
     registers: [String; Reg::COUNT],
+    /// Whether all of them are exact: on the best tier a service that does not halt shows only what decided about its end.
+    registers_exact: bool,
     time: TimeReport,
     #[serde(skip)]
     exit: GuestExit,
@@ -98,6 +100,7 @@ impl RunReport {
             gas: GasReport { limit: request.gas.0, used: request.gas.0.saturating_sub(state.gas.0), left: state.gas.0 },
             output: output_bytes.as_deref().map(hex),
             registers: state.regs.map(|value| format!("{value:#x}")),
+            registers_exact: module.shows_registers_at(exit),
             time: TimeReport {
                 open_ns: nanos(*open),
                 load_ns: nanos(*load),
@@ -174,7 +177,12 @@ impl Report for RunReport {
         for row in named.chunks(REGISTERS_PER_ROW) {
             registers.row(row.iter().flat_map(|(reg, value)| [format!("φ{} {reg}", reg.index()), (*value).clone()]));
         }
-        writeln!(out, "registers")?;
+        let note = if self.registers_exact {
+            ""
+        } else {
+            " (where unused, as the optimiser left them; all are exact with --tier fast)"
+        };
+        writeln!(out, "registers{note}")?;
         registers.write(out, 2)
     }
 }

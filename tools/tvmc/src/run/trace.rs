@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use tvm_abi::Tier;
 use tvm_isa::Reg;
 use tvm_isa::layout::ARGUMENTS_START;
 use tvm_runtime::jam::observer::{End, HostCallEvent, Observer, Start};
@@ -10,7 +11,7 @@ use tvm_runtime::jam::trace::TraceWriter;
 use tvm_runtime::jam::types::{Hash, ServiceId};
 use tvm_runtime::{Guest, HostAction, HostCalls, HostError};
 
-use crate::args::TraceArgs;
+use crate::args::{EngineChoice, TraceArgs};
 use crate::failure::{Failure, Outcome};
 use crate::output::{Output, Report, Stream};
 
@@ -23,7 +24,11 @@ use super::status_of;
 /// Runs the program that the command line names, and writes what its host calls do.
 pub fn trace(args: TraceArgs, output: &Output) -> Outcome {
     let TraceArgs { start } = args;
-    let request = Request::try_from(start)?;
+    let mut request = Request::try_from(start)?;
+    // A trace has all registers at its end, also after a panic: the best tier does not keep those.
+    if request.engine == EngineChoice::Compiled {
+        request.tier.get_or_insert(Tier::Fast);
+    }
     let mut prepared = Prepared::new(&request, output)?;
     let host = CommandLineHost::new(request.program.gp, false);
     let mut traced = Traced { host, writer: TraceWriter::new(output.stream()) };
