@@ -11,7 +11,7 @@ use tvm_isa::codec::encode_natural;
 use tvm_isa::{Container, GpVersion};
 
 /// Most object bytes for each byte of code. The README's table promises it.
-const MAX_BYTES_PER_CODE_BYTE: f64 = 144.0;
+const MAX_BYTES_PER_CODE_BYTE: f64 = 140.0;
 
 /// Most object bytes for each entry of the dynamic jump table, besides the table itself.
 const MAX_BYTES_PER_TABLE_ENTRY: f64 = 4.0;
