@@ -80,7 +80,8 @@ pub struct Start<'a> {
 pub struct End<'a> {
     /// The guest's exit.
     pub exit: GuestExit,
-    /// Registers, gas and program counter at the exit.
+    /// Registers, gas and program counter at the exit. Not all registers are exact where
+    /// [`crate::Module::shows_registers_at`] says so.
     pub state: &'a GuestState,
 }
 
