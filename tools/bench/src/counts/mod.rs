@@ -1,6 +1,6 @@
 //! Executed instructions, counted by callgrind: the same in every run, whatever else a machine does.
 //!
-//! [`work`] does everything once under valgrind, in a process of its own, and tells the names of what it did; callgrind
+//! [`mod@work`] does everything once under valgrind, in a process of its own, and tells the names of what it did; callgrind
 //! writes a count for each. The counts are compared with those in `counts.json`.
 
 mod work;
