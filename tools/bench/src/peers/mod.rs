@@ -31,7 +31,11 @@ pub use wasmtime_start::in_new_process;
 
 /// The peers whose calls are timed, the one first that the goals speak of.
 pub fn calls(guests: &Path, build: &Path, pool: &Pool) -> anyhow::Result<Vec<Box<dyn Calls>>> {
-    let mut all: Vec<Box<dyn Calls>> = vec![Box::new(wasmtime_start::calls(&Sources::new(guests, build)?)?)];
+    let sources = Sources::new(guests, build)?;
+    let mut all: Vec<Box<dyn Calls>> = Vec::new();
+    for kept in [false, true] {
+        all.push(Box::new(wasmtime_start::calls(&sources, kept)?));
+    }
     for sandbox in [Sandbox::InProcess, Sandbox::Process] {
         all.push(Box::new(polkavm_start::calls(sandbox, guests, pool)?));
     }

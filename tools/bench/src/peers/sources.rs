@@ -108,8 +108,13 @@ impl Sources {
 
     /// A guest's wasm module.
     pub fn wasm(&self, guest: &str) -> anyhow::Result<Vec<u8>> {
+        self.wasm_with_stack(guest, GUEST_STACK)
+    }
+
+    /// A guest's wasm module with this much stack, in bytes.
+    pub fn wasm_with_stack(&self, guest: &str, stack: u32) -> anyhow::Result<Vec<u8>> {
         let guest_object = self.wasm_object(&self.guests.join(format!("{guest}.c")))?;
-        self.link_wasm(guest, &[guest_object, self.wasm_object(&self.guests.join("rt.c"))?])
+        self.link_wasm(guest, &[guest_object, self.wasm_object(&self.guests.join("rt.c"))?], stack)
     }
 
     fn wasm_object(&self, source: &Path) -> anyhow::Result<PathBuf> {
@@ -119,9 +124,9 @@ impl Sources {
         self.build(&self.clang, command, &format!("{name}-wasm.o"))
     }
 
-    fn link_wasm(&self, name: &str, objects: &[PathBuf]) -> anyhow::Result<Vec<u8>> {
+    fn link_wasm(&self, name: &str, objects: &[PathBuf], stack: u32) -> anyhow::Result<Vec<u8>> {
         let mut command = Command::new(self.linker.name);
-        command.args(["--no-entry", "--gc-sections", "--allow-undefined", "-z", &format!("stack-size={GUEST_STACK}")]);
+        command.args(["--no-entry", "--gc-sections", "--allow-undefined", "-z", &format!("stack-size={stack}")]);
         command.args(objects);
         let path = self.build(&self.linker, command, &format!("{name}.wasm"))?;
         std::fs::read(&path).with_context(|| path.display().to_string())

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, anyhow, ensure};
-use wasmtime::{Engine, Instance, InstanceAllocationStrategy, InstancePre, Linker, Module, Store, TypedFunc};
+use wasmtime::{Engine, Instance, InstancePre, Linker, Module, PoolingAllocationConfig, Store, TypedFunc};
 
 use super::sources::Sources;
 use super::wasm;
@@ -12,10 +12,21 @@ use super::wasmtime::{config, text};
 use crate::start::warm::{Loader, NewProcess, Steps};
 use crate::start::{CALLS, CallTimes, Calls, Counted, HOST_CALLS, arguments, check_sum};
 
-/// An engine that takes instances from a pool, as the crate sets it up. Without fuel, which makes it faster.
-fn pooling() -> anyhow::Result<Engine> {
+/// Memory that a place in the pool keeps between instances, if it is to, in bytes: all that the modules here have.
+const KEPT: usize = 1 << 20;
+
+/// Stack of the guest `sum` in wasm, in bytes: the linker's own choice.
+const STACK: u32 = 64 << 10;
+
+/// An engine that takes instances from a pool, without fuel, which makes it faster. Either as the crate sets the pool
+/// up, where an instance's memory goes back to the system, or so that memory is kept and cleared by hand.
+fn pooling(kept: bool) -> anyhow::Result<Engine> {
+    let mut pool = PoolingAllocationConfig::default();
+    if kept {
+        pool.linear_memory_keep_resident(KEPT);
+    }
     let mut config = config(false);
-    config.allocation_strategy(InstanceAllocationStrategy::pooling());
+    config.allocation_strategy(pool);
     Engine::new(&config).map_err(text)
 }
 
@@ -29,7 +40,7 @@ fn deserialize(engine: &Engine, path: &Path) -> anyhow::Result<Module> {
 /// The crate's precompiled modules.
 pub fn loader(folder: &Path) -> anyhow::Result<impl Loader + use<>> {
     let paths = ["first.cwasm", "second.cwasm"].map(|name| folder.join(name));
-    Ok(WasmtimeLoader { engine: pooling()?, paths })
+    Ok(WasmtimeLoader { engine: pooling(false)?, paths })
 }
 
 struct WasmtimeLoader {
@@ -61,7 +72,7 @@ impl Loader for WasmtimeLoader {
 /// Loads in this process, which must be a new one.
 pub fn in_new_process(paths: [&Path; 2]) -> anyhow::Result<NewProcess> {
     let mut steps = Steps::start()?;
-    let loaded = pooling()?;
+    let loaded = pooling(false)?;
     let engine = steps.step()?;
     let module = deserialize(&loaded, paths[0])?;
     let first = steps.step()?;
@@ -79,10 +90,10 @@ pub fn in_new_process(paths: [&Path; 2]) -> anyhow::Result<NewProcess> {
     Ok(NewProcess { engine, first, next, again, call })
 }
 
-/// The crate's calls.
-pub fn calls(sources: &Sources) -> anyhow::Result<impl Calls + use<>> {
-    let engine = pooling()?;
-    let sum = Module::new(&engine, sources.wasm("sum")?).map_err(text)?;
+/// The crate's calls, with memory kept in the pool or not.
+pub fn calls(sources: &Sources, kept: bool) -> anyhow::Result<impl Calls + use<>> {
+    let engine = pooling(kept)?;
+    let sum = Module::new(&engine, sources.wasm_with_stack("sum", STACK)?).map_err(text)?;
     let sum = Linker::new(&engine).instantiate_pre(&sum).map_err(text)?;
     let module = Module::new(&engine, wasm::calls()).map_err(text)?;
     let mut linker = Linker::new(&engine);
@@ -91,10 +102,12 @@ pub fn calls(sources: &Sources) -> anyhow::Result<impl Calls + use<>> {
     let instance = linker.instantiate(&mut store, &module).map_err(text)?;
     let empty = instance.get_typed_func(&mut store, "empty").map_err(text)?;
     let calls = instance.get_typed_func(&mut store, "calls").map_err(text)?;
-    Ok(WasmtimeCalls { engine, sum, store, empty, calls })
+    let name = if kept { "wasmtime, pooling, memory kept" } else { "wasmtime, pooling" };
+    Ok(WasmtimeCalls { name, engine, sum, store, empty, calls })
 }
 
 struct WasmtimeCalls {
+    name: &'static str,
     engine: Engine,
     sum: InstancePre<()>,
     store: Store<()>,
@@ -148,7 +161,7 @@ impl Sum {
 
 impl Calls for WasmtimeCalls {
     fn name(&self) -> &str {
-        "wasmtime, pooling"
+        self.name
     }
 
     fn round(&mut self, times: &mut CallTimes) -> anyhow::Result<()> {
