@@ -203,6 +203,12 @@ impl Assembler {
         self
     }
 
+    /// The code so far.
+    #[must_use]
+    pub fn code(&self) -> &[u8] {
+        &self.code
+    }
+
     /// Where instructions start.
     #[must_use]
     pub fn starts(&self) -> &[usize] {

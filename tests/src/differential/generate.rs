@@ -1,4 +1,4 @@
-//! Generated programs: valid ones that compute, hostile ones of any bytes, and mutations of real ones.
+//! Generated programs: valid ones that compute, some as compilers write them, hostile ones of any bytes, and mutations of real ones.
 
 use fastrand::Rng;
 use tvm_isa::codec::encode_natural;
@@ -6,6 +6,7 @@ use tvm_isa::layout::HALT_ADDRESS;
 use tvm_isa::{Format, GpVersion, OPERATIONS, Operation, Validation};
 
 use super::case::{Case, OUTER_PAGES, Pages};
+use super::draft::{Draft, Parts, Table};
 
 /// Code bytes of the longest generated program.
 const MAX_CODE_BYTES: usize = 400;
@@ -20,6 +21,8 @@ const PAGES: [(u32, u32, bool); 5] =
 pub enum Kind {
     /// Well-formed code.
     Valid,
+    /// Well-formed code with sequences that the optimiser looks for.
+    Idioms,
     /// Any bytes, any bitmask, any jump table.
     Hostile,
     /// A real program with some bytes changed.
@@ -28,13 +31,13 @@ pub enum Kind {
 
 /// Makes cases from a seed.
 pub struct Generator {
-    rng: Rng,
+    pub(super) rng: Rng,
     version: GpVersion,
     operations: Vec<(u8, &'static Operation)>,
     /// Real program blobs to mutate.
     corpus: Vec<Vec<u8>>,
     /// Whether the case that is being made is an outer one.
-    outer: bool,
+    pub(super) outer: bool,
 }
 
 impl Generator {
@@ -56,10 +59,16 @@ impl Generator {
             // Hostile bytes hardly ever pass a validation that looks at all of them.
             2..6 if !validated => Kind::Hostile,
             2 => Kind::Hostile,
+            // Branches that lead nowhere are common among idioms; a version that validates refuses programs with one.
+            _ if self.rng.bool() => Kind::Idioms,
             _ => Kind::Valid,
         };
         let (code, mask, table) = match kind {
-            Kind::Valid => self.valid(),
+            Kind::Valid => self.valid(None, 32),
+            Kind::Idioms => {
+                let registers = self.registers();
+                self.valid(Some(&registers), if validated { 255 } else { 8 })
+            }
             Kind::Hostile => self.hostile(),
             Kind::Mutated => return (kind, self.mutated()),
         };
@@ -67,7 +76,7 @@ impl Generator {
     }
 
     /// A random number, often one at some edge.
-    fn value(&mut self) -> u64 {
+    pub(super) fn value(&mut self) -> u64 {
         let rng = &mut self.rng;
         match rng.u8(0..12) {
             0 => 0,
@@ -86,7 +95,7 @@ impl Generator {
     }
 
     /// A random address, often near the end of a mapped page, sometimes with garbage above bit 32.
-    fn address(&mut self) -> u64 {
+    pub(super) fn address(&mut self) -> u64 {
         let rng = &mut self.rng;
         let own = if self.outer { OUTER_PAGES.as_slice() } else { &[] };
         let index = rng.usize(0..PAGES.len() + own.len());
@@ -102,44 +111,25 @@ impl Generator {
         if rng.u8(0..8) == 0 { address | rng.u64(..) << 32 } else { address & 0xffff_ffff }
     }
 
-    /// Code whose instructions, bitmask, targets and jump table fit together.
-    fn valid(&mut self) -> Parts {
+    /// Code whose instructions, bitmask, targets and jump table fit together, but for one in `wrong` targets. With `idioms`,
+    /// mostly of such sequences in these registers.
+    fn valid(&mut self, idioms: Option<&[u8]>, wrong: u8) -> Parts {
         let len = self.rng.usize(1..MAX_CODE_BYTES);
-        let mut code: Vec<u8> = Vec::with_capacity(len + 32);
-        let mut starts = Vec::new();
-        // Where offsets were written, to be filled in when all starts are known.
-        let mut offsets: Vec<(usize, usize, usize)> = Vec::new();
-        let mut blocks = vec![0];
-        while code.len() < len {
-            starts.push(code.len());
-            let ended = self.instruction(&mut code, &mut offsets, false);
-            if ended {
-                blocks.push(code.len());
+        let mut draft = Draft::new();
+        while draft.code.len() < len {
+            match idioms.filter(|_| self.rng.u8(0..8) != 0) {
+                Some(registers) => {
+                    self.idiom(registers).into_iter().for_each(|inst| draft.push(self.version, inst));
+                }
+                None => self.instruction(&mut draft, false),
             }
         }
-        starts.push(code.len());
-        self.instruction(&mut code, &mut offsets, true);
-        blocks.retain(|&block| block < code.len());
-        for (at, size, from) in offsets {
-            let target = if self.rng.u8(0..32) == 0 {
-                starts[self.rng.usize(0..starts.len())]
-            } else {
-                blocks[self.rng.usize(0..blocks.len())]
-            };
-            let offset = (target as i64 - from as i64).to_le_bytes();
-            code[at..at + size].copy_from_slice(&offset[..size]);
-        }
-        let mut mask = vec![0; code.len().div_ceil(8)];
-        starts.iter().for_each(|start| mask[start / 8] |= 1 << (start % 8));
-        let entries = self.rng.usize(0..8);
-        let size = self.rng.u8(1..5);
-        let pool = if self.rng.u8(0..4) == 0 { &starts } else { &blocks };
-        let targets = (0..entries).map(|_| pool[self.rng.usize(0..pool.len())] as u64).collect();
-        (code, mask, Table { size, targets })
+        self.instruction(&mut draft, true);
+        draft.finish(&mut self.rng, wrong)
     }
 
-    /// Appends a random instruction; says whether it ends a block. `last` asks for one that may end a program.
-    fn instruction(&mut self, code: &mut Vec<u8>, offsets: &mut Vec<(usize, usize, usize)>, last: bool) -> bool {
+    /// Appends a random instruction. `last` asks for one that may end a program.
+    fn instruction(&mut self, draft: &mut Draft, last: bool) {
         let (number, operation) = loop {
             let (number, operation) = self.operations[self.rng.usize(0..self.operations.len())];
             // Traps would end most programs after a few instructions, so most are left out.
@@ -148,12 +138,14 @@ impl Generator {
                 break (number, operation);
             }
         };
-        let start = code.len();
+        let start = draft.code.len();
+        draft.start();
+        let code = &mut draft.code;
         code.push(number);
         let registers = self.rng.u8(..);
         if self.addresses_memory(operation) {
             self.memory_operands(code, operation.format, registers);
-            return false;
+            return;
         }
         match operation.format {
             Format::None => {}
@@ -163,7 +155,7 @@ impl Generator {
                 code.extend(self.value().to_le_bytes());
             }
             Format::ImmImm => self.two_immediates(code, 0, 0),
-            Format::Offset => offset(code, offsets, start),
+            Format::Offset => draft.offset(start),
             Format::RegImm | Format::RegRegImm => {
                 code.push(registers);
                 self.immediate(code);
@@ -174,12 +166,12 @@ impl Generator {
                 code.push(registers & 15 | size << 4);
                 let value = self.value().to_le_bytes();
                 code.extend(&value[..size.into()]);
-                offset(code, offsets, start);
+                draft.offset(start);
             }
             Format::RegReg => code.push(registers),
             Format::RegRegOffset => {
                 code.push(registers);
-                offset(code, offsets, start);
+                draft.offset(start);
             }
             Format::RegRegImmImm => {
                 code.push(registers);
@@ -190,7 +182,9 @@ impl Generator {
                 code.push(if self.rng.u8(0..16) == 0 { self.rng.u8(..) } else { self.rng.u8(0..13) });
             }
         }
-        operation.terminates_block
+        if operation.terminates_block {
+            draft.block();
+        }
     }
 
     /// Whether the operation's first immediate is an address, or to be added to one. `load_imm` counts often, so that
@@ -311,21 +305,6 @@ impl Generator {
         };
         Case { version: self.version.name().to_owned(), blob, outer: self.outer, entry, regs, pages, gas }
     }
-}
-
-/// Code, bitmask and jump table.
-type Parts = (Vec<u8>, Vec<u8>, Table);
-
-struct Table {
-    size: u8,
-    targets: Vec<u64>,
-}
-
-/// Leaves room for an offset of a random size.
-fn offset(code: &mut Vec<u8>, offsets: &mut Vec<(usize, usize, usize)>, from: usize) {
-    // Two bytes reach everything in programs of this length.
-    offsets.push((code.len(), 2, from));
-    code.extend([0, 0]);
 }
 
 fn blob(code: &[u8], mask: &[u8], table: &Table) -> Vec<u8> {

@@ -3,7 +3,10 @@
 mod case;
 mod compare;
 mod coverage;
+mod draft;
 mod generate;
+mod idioms;
+mod operations;
 mod shrink;
 
 pub use case::{Case, Pages};
