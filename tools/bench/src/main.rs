@@ -4,6 +4,8 @@
 //! the interpreter. Times are medians with the spread between the 10th and 90th percentile, taken in alternation.
 //! README.md says what is measured and how to repeat it.
 
+#![deny(unsafe_code)]
+
 mod clock;
 mod counts;
 mod goals;

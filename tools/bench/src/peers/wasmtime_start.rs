@@ -31,6 +31,7 @@ fn pooling(kept: bool) -> anyhow::Result<Engine> {
 }
 
 /// Loads a precompiled module.
+#[expect(unsafe_code, reason = "the crate offers this as unsafe only, because it trusts the file")]
 fn deserialize(engine: &Engine, path: &Path) -> anyhow::Result<Module> {
     // SAFETY: the file was written by `WasmtimeLoader::prepare` with the crate's `Module::serialize`, in a folder that
     // only this benchmark has.
