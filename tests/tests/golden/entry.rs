@@ -16,6 +16,8 @@ pub struct Entry {
     pub blob: Vec<u8>,
     /// What of the region's code is shown.
     pub shown: Shown,
+    /// Whether the program is a service's, rather than one of an inner machine.
+    pub service: bool,
 }
 
 /// A part of a region's code.
@@ -25,6 +27,8 @@ pub enum Shown {
     Instructions,
     /// The charge.
     Charge,
+    /// What follows the charge, under all of the region's instructions instead of one.
+    Region,
 }
 
 impl Entry {
@@ -40,11 +44,11 @@ impl Entry {
         // No code of its own: where it ends the block, the next one's begins.
         asm.op(Op::Fallthrough);
         asm.op(Op::Trap);
-        Self { note: String::new(), op: inst.op, pc, blob: asm.blob(), shown: Shown::Instructions }
+        Self { note: String::new(), op: inst.op, pc, blob: asm.blob(), shown: Shown::Instructions, service: false }
     }
 
     /// The instruction at `pc` of a program.
     pub fn at(note: &str, op: Op, pc: u32, asm: &Assembler) -> Self {
-        Self { note: note.to_owned(), op, pc, blob: asm.blob(), shown: Shown::Instructions }
+        Self { note: note.to_owned(), op, pc, blob: asm.blob(), shown: Shown::Instructions, service: false }
     }
 }

@@ -11,6 +11,7 @@ mod file;
 mod forms;
 mod memory;
 mod multiply;
+mod passes;
 mod render;
 
 use tvm_abi::{CpuFeatures, Tier};
@@ -98,6 +99,24 @@ fn control_under_0_8_0() {
 #[test]
 fn charge_under_0_8_0() {
     check("charge_0_8_0", V0_8_0, CpuFeatures::V3, &control::charges(V0_8_0));
+}
+
+/// What the passes of the `best` tier do; the other has none.
+#[test]
+fn passes_of_the_best_tier() {
+    let target = Target { version: V0_7_2, cpu: CpuFeatures::V3, tier: Tier::Best };
+    let passes = [
+        ("pass_constants", passes::constants()),
+        ("pass_address", passes::address()),
+        ("pass_extension", passes::extension()),
+        ("pass_carry", passes::carry()),
+        ("pass_compare", passes::compare()),
+        ("pass_needs", passes::needs()),
+    ];
+    for (name, entries) in passes {
+        let found: Vec<_> = entries.iter().map(|entry| render::render(target, entry)).collect();
+        file::check(name, target, &found);
+    }
 }
 
 /// Every operation of both versions is in some entry.

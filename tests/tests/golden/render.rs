@@ -8,7 +8,8 @@ use iced_x86::{SymbolResolver, SymbolResult};
 use tvm_abi::sections::{STUBS_FILE_OFFSET, TEXT_FILE_OFFSET};
 use tvm_abi::{COLD_SITE_BYTES, CpuFeatures, PcMap, Site, Stub, TextOffset, Tier};
 use tvm_compiler::{CompileOptions, compile};
-use tvm_isa::{Container, GpVersion, Instruction, Pc, Program};
+use tvm_isa::{Container, GpVersion, Instruction, Op, Pc, Program};
+use tvm_tests::assemble::{Memory, standard};
 
 use super::entry::{Entry, Shown};
 
@@ -41,15 +42,38 @@ const NOTHING: &str = "(nothing)";
 /// Compiles the entry's program and writes down what was asked for.
 pub fn render(target: Target, entry: &Entry) -> Rendered {
     let Target { version, cpu, tier } = target;
-    let Entry { note, pc, blob, shown, .. } = entry;
-    let options = CompileOptions { version, container: Container::Raw, cpu, tier };
-    let object = compile(blob, [0; 32], options).expect("a valid program");
+    let Entry { note, pc, blob, shown, service, .. } = entry;
+    let object = if *service {
+        let bytes = standard(Memory::default(), blob);
+        compile(&bytes, [0; 32], CompileOptions { version, container: Container::Standard, cpu, tier })
+    } else {
+        compile(blob, [0; 32], CompileOptions { version, container: Container::Raw, cpu, tier })
+    };
+    let object = object.expect("a valid program");
     let program = Program::parse(blob).expect("a valid program");
     let code = Code::of(&object, &program);
     let note = if note.is_empty() { String::new() } else { format!(" ; {note}") };
+    if *shown == Shown::Region {
+        let container = if *service { "service" } else { "inner" };
+        let title = format!("{} | {container}{note}", region_text(&program, version, Pc(*pc)));
+        return Rendered { title, code: code.region(Pc(*pc), *shown) };
+    }
     let instruction = Instruction::decode(&program, version.rules(), Pc(*pc));
     let bytes = hex_of(&program.code()[*pc as usize..instruction.next_pc().0.min(program.code_len()) as usize]);
     Rendered { title: format!("{} | {bytes}{note}", instruction.text()), code: code.region(Pc(*pc), *shown) }
+}
+
+/// The instructions from `pc` to the end of the block or to a host call.
+fn region_text(program: &Program<'_>, version: GpVersion, mut pc: Pc) -> String {
+    let mut texts = Vec::new();
+    loop {
+        let instruction = Instruction::decode(program, version.rules(), pc);
+        pc = instruction.next_pc();
+        texts.push(instruction.text().to_string());
+        if instruction.op.terminates_block() || instruction.op == Op::Ecalli {
+            return texts.join(" / ");
+        }
+    }
 }
 
 /// Machine code with everything that names its places.
@@ -103,7 +127,7 @@ impl<'a> Code<'a> {
             assert_eq!((subtract.mnemonic(), jump.mnemonic()), (Mnemonic::Sub, Mnemonic::Jb), "a charge");
         }
         let lines = match shown {
-            Shown::Instructions => &instructions[charge..],
+            Shown::Instructions | Shown::Region => &instructions[charge..],
             Shown::Charge => &instructions[..charge],
         };
         if lines.is_empty() {

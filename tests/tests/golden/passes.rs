@@ -1,0 +1,141 @@
+//! What each pass of the optimiser makes of a few regions, in a service and, where it differs, in an inner machine.
+
+use tvm_isa::{GpVersion, Op};
+use tvm_tests::assemble::{Assembler, Inst};
+
+use super::entry::{Entry, Shown};
+
+/// Registers of the regions, a0 to a5.
+const A: [u8; 6] = [7, 8, 9, 10, 11, 12];
+
+/// A region of these instructions, of which only `wanted` is looked at behind it, in a service.
+fn service(note: &str, region: &[Inst], wanted: &[u8]) -> Entry {
+    Entry { shown: Shown::Region, service: true, ..inner(note, region, wanted) }
+}
+
+/// The same in an inner machine.
+fn inner(note: &str, region: &[Inst], wanted: &[u8]) -> Entry {
+    let mut asm = Assembler::new(GpVersion::V0_7_2);
+    region.iter().for_each(|&inst| {
+        asm.push(inst);
+    });
+    if !region.last().is_some_and(|last| last.op.terminates_block()) {
+        asm.op(Op::Fallthrough);
+    }
+    // A store of each wanted register, then an end that shows nothing.
+    wanted.iter().for_each(|&reg| {
+        asm.push(Inst::imm(Op::StoreU64, reg, 0x2_0000));
+    });
+    asm.op(Op::Trap);
+    Entry { shown: Shown::Region, ..Entry::at(note, region[0].op, 0, &asm) }
+}
+
+/// Both.
+fn both(note: &str, region: &[Inst], wanted: &[u8]) -> [Entry; 2] {
+    [service(note, region, wanted), inner(note, region, wanted)]
+}
+
+fn load(to: u8, base: u8, disp: i64) -> Inst {
+    Inst::two(Op::LoadIndU64, to, base, disp)
+}
+
+pub fn constants() -> Vec<Entry> {
+    let set = |value| Inst::imm(Op::LoadImm, A[0], value);
+    let three = |op, a, b| Inst::three(op, A[1], a, b);
+    let mut entries = Vec::new();
+    for op in [Op::Add64, Op::And, Op::Mul32, Op::Sub64, Op::SetLtU, Op::ShloL64] {
+        entries.push(service("on the right", &[set(5), three(op, A[2], A[0])], &[A[1]]));
+        entries.push(service("on the left", &[set(5), three(op, A[0], A[2])], &[A[1]]));
+    }
+    entries.push(service("no negative", &[set(i32::MIN.into()), three(Op::Sub64, A[2], A[0])], &[A[1]]));
+    entries.push(service("still wanted", &[set(5), three(Op::Add64, A[2], A[0])], &[A[0], A[1]]));
+    let wide = Inst::imm(Op::LoadImm64, A[0], 1 << 40);
+    entries.push(service("too wide", &[wide, three(Op::Add64, A[2], A[0])], &[A[1]]));
+    entries.extend(both("stored", &[set(5), Inst::two(Op::StoreIndU32, A[0], A[2], 8)], &[]));
+    entries
+}
+
+pub fn address() -> Vec<Entry> {
+    let [i, base, sum, out, ..] = A;
+    let shift = |to, by| Inst::two(Op::ShloLImm64, to, i, by);
+    let add = |to, a, b| Inst::three(Op::Add64, to, a, b);
+    let mut entries = Vec::new();
+    entries.extend(both("", &[shift(sum, 3), add(sum, sum, base), load(out, sum, 16)], &[out]));
+    entries.push(service("in place", &[shift(i, 3), add(i, i, base), load(out, i, 0)], &[out]));
+    entries.push(service("scale of 16", &[shift(sum, 4), add(sum, sum, base), load(out, sum, 0)], &[out]));
+    entries.push(service("sum still wanted", &[add(sum, i, base), load(out, sum, 0)], &[out, sum]));
+    let chain = [Inst::two(Op::AddImm64, sum, base, 100), Inst::two(Op::AddImm32, sum, sum, -4), load(out, sum, 8)];
+    entries.extend(both("constants", &chain, &[out]));
+    let back = Inst::two(Op::ShloRImm64, sum, sum, 30);
+    entries.push(service("lower half", &[shift(sum, 32), back, add(sum, sum, base), load(out, sum, 0)], &[out]));
+    let load_over = [add(sum, i, base), load(i, sum, 0), load(out, sum, 8)];
+    entries.push(service("part overwritten by a load", &load_over, &[i, out]));
+    entries.push(service("sum only", &[shift(sum, 2), add(out, base, sum)], &[out]));
+    entries
+}
+
+pub fn extension() -> Vec<Entry> {
+    let up = |by| Inst::two(Op::ShloLImm64, A[1], A[0], by);
+    let down = |op, by| Inst::two(op, A[2], A[1], by);
+    let mut entries = Vec::new();
+    for by in [29, 31, 32, 33, 40] {
+        for op in [Op::ShloRImm64, Op::SharRImm64] {
+            entries.push(service("", &[up(32), down(op, by)], &[A[2]]));
+        }
+    }
+    entries.push(service("not by 32", &[up(33), down(Op::ShloRImm64, 33)], &[A[2]]));
+    entries.push(service("first still wanted", &[up(32), down(Op::ShloRImm64, 32)], &[A[1], A[2]]));
+    entries.push(inner("", &[up(32), down(Op::ShloRImm64, 32)], &[A[2]]));
+    entries
+}
+
+pub fn carry() -> Vec<Entry> {
+    let [low, by, bit, high, ..] = A;
+    let sum = Inst::three(Op::Add64, low, low, by);
+    let less = Inst::three(Op::SetLtU, bit, low, by);
+    let take = |op| Inst::three(op, high, high, bit);
+    let mut entries = Vec::new();
+    entries.extend(both("", &[sum, less, take(Op::Add64)], &[low, high]));
+    entries.push(service("", &[less, take(Op::Sub64)], &[low, high]));
+    entries.push(service("", &[Inst::two(Op::SetLtUImm, bit, low, 9), take(Op::Add64)], &[high]));
+    entries.push(service("bit still wanted", &[less, take(Op::Add64)], &[bit, high]));
+    let overwritten = Inst::three(Op::Xor, low, low, by);
+    entries.push(service("operand overwritten", &[less, overwritten, take(Op::Add64)], &[low, high]));
+    entries
+}
+
+pub fn compare() -> Vec<Entry> {
+    let word = |to, from| Inst::two(Op::AddImm32, to, from, 1);
+    let branch = |op| Inst::two(op, A[0], A[1], 0);
+    let mut entries = Vec::new();
+    for op in [Op::BranchLtU, Op::BranchGeS] {
+        let region = [word(A[0], A[0]), word(A[1], A[1]), Inst { x: BRANCH_BYTES, ..branch(op) }];
+        entries.extend(both("", &region, &[]));
+    }
+    let one = [word(A[0], A[0]), Inst { x: BRANCH_BYTES, ..branch(Op::BranchEq) }];
+    entries.push(service("one side unknown", &one, &[]));
+    let imm = Inst { y: BRANCH_BYTES + 1, ..Inst::imm(Op::BranchNeImm, A[0], 9) };
+    entries.push(service("", &[word(A[0], A[0]), imm], &[]));
+    entries.push(service("wanted behind", &[word(A[0], A[0]), imm], &[A[0]]));
+    entries.push(service("leads nowhere", &[word(A[0], A[0]), Inst { y: 1, ..imm }], &[]));
+    entries
+}
+
+/// Length of a branch on two registers: one this far leads to the next block.
+const BRANCH_BYTES: i64 = 6;
+
+pub fn needs() -> Vec<Entry> {
+    let word = Inst::three(Op::Add32, A[0], A[1], A[2]);
+    let copy = Inst::three(Op::MoveReg, A[3], A[0], 0);
+    let mut entries = Vec::new();
+    entries.extend(both("not looked at", &[word], &[]));
+    entries.extend(both("wanted", &[word], &[A[0]]));
+    entries.push(service("stored", &[word, Inst::imm(Op::StoreU32, A[0], 0x2_0000)], &[]));
+    entries.push(service("all of it stored", &[word, Inst::imm(Op::StoreU64, A[0], 0x2_0000)], &[]));
+    entries.push(service("by a copy", &[word, copy, Inst::imm(Op::StoreU16, A[3], 0x2_0000)], &[]));
+    let host_call = Inst { x: 1, ..Inst::new(Op::Ecalli) };
+    entries.push(service("a host call sees it", &[word, host_call], &[]));
+    let fault = Inst::imm(Op::LoadU8, A[4], 0x2_0000);
+    entries.extend(both("a fault in between", &[word, fault, Inst::imm(Op::LoadImm, A[0], 1)], &[]));
+    entries
+}
