@@ -14,7 +14,7 @@ use super::{Form, Planned, Use, Uses};
 use crate::lower;
 
 /// Steps from an address to the instructions it comes from. Compilers need four; each step costs time.
-const MAX_STEPS: usize = 8;
+pub(super) const MAX_STEPS: usize = 8;
 /// Terms that a sum may have while it is taken apart; in the end two.
 const MAX_TERMS: usize = 3;
 /// Largest scale of a register, as a power of two.

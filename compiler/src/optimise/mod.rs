@@ -23,6 +23,8 @@ mod effects;
 mod extension;
 mod flow;
 mod holders;
+#[cfg(test)]
+mod limits;
 mod liveness;
 mod needs;
 mod registers;
