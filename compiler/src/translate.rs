@@ -187,16 +187,16 @@ impl<'p> Translator<'p> {
         self.asm.make_ready();
         let block = self.targets.contains(pc).then_some(self.next_block);
         self.begin_planned(block);
-        let text = self.asm.here();
         if let Some(block) = block {
             self.asm.bind(block);
             self.next_block += 1;
         }
-        self.map.region(Region { text, pc, charge });
         if charge > Gas(0) {
             let out_of_gas = self.cold_site(Stub::OutOfGas, pc, charge);
             control::charge(&mut self.asm, charge, out_of_gas);
         }
+        let text = self.asm.here();
+        self.map.region(Region { text, pc, charge });
         let model = self.rules.gas;
         let give_back = |index: usize| match model {
             GasModel::PerInstruction => Gas((instructions - index) as u64),

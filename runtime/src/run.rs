@@ -1,6 +1,7 @@
 //! The run loop: compiled code where there is some, the interpreter for everything else.
 //!
-//! Compiled code is entered at the start of a region and left whenever something unusual happens. The pc map then tells
+//! Compiled code is entered at the start of a region, for which the run loop charges, and left whenever something unusual
+//! happens. The pc map then tells
 //! which guest instruction that was and what was charged for instructions that did not execute; with that given back,
 //! the state is exactly what the Gray Paper has before the instruction, and the interpreter executes it. It goes on
 //! until execution reaches the start of a region again.
@@ -50,10 +51,11 @@ impl Run<'_> {
         let Some(native) = self.module.native_code() else { return self.interpreted(None, calls)?.ok_or_else(no_exit) };
         let map = native.pc_map();
         loop {
-            if let Some(region) = self.entry(map)
-                && let Some(exit) = self.compiled(native, region.text, calls)?
-            {
-                return Ok(exit);
+            if let Some(Region { text, charge, .. }) = self.entry(map) {
+                self.state.gas = Gas(self.state.gas.0.wrapping_sub(charge.0));
+                if let Some(exit) = self.compiled(native, text, calls)? {
+                    return Ok(exit);
+                }
             }
             if let Some(exit) = self.interpreted(Some(map), calls)? {
                 return Ok(exit);
@@ -61,7 +63,7 @@ impl Run<'_> {
         }
     }
 
-    /// The region to enter compiled code at, if execution can go on there: one starts here, its charge is due or paid as
+    /// The region to enter compiled code at, if execution can go on there: one starts here, its charge fits or is paid as
     /// the state says, and the processor checks the guest's accesses.
     #[inline]
     fn entry(&self, map: &PcMap<'_>) -> Option<Region> {
@@ -169,7 +171,7 @@ fn entry(map: &PcMap<'_>, state: &GuestState, memory: &GuestMemory) -> Option<Re
     if !is_protected(memory) {
         return None;
     }
-    map.entry(state.pc).filter(|region| state.charged == (region.charge == Gas(0)))
+    map.entry(state.pc).filter(|region| state.charged == (region.charge == Gas(0)) && region.charge <= state.gas)
 }
 
 /// Whether the processor checks the guest's accesses, so that compiled code may run.

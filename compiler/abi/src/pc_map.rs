@@ -2,13 +2,14 @@
 //!
 //! Code is divided into *regions*: stretches of instructions that are charged together at their start. The map has one
 //! record for each region, sorted by text offset and by program counter at once (code is laid out in program order),
-//! and for each region a short stream with its *sites*, the places where compiled code can be left.
+//! and for each region a short stream with its *sites*, the places where compiled code can be left. Sites are sorted by text
+//! offset; a loop's code may be there several times, so that program counters may fall.
 //!
 //! ```text
 //!   u32 region count n | u32 site stream bytes | u32 cold site count m | u32 text offset of the cold sites
 //!   n × { u32 text offset | u32 pc | u32 charge | u32 start of its sites in the stream }
 //!   m × { u32 pc | u32 give-back }
-//!   stream: per site { ULEB128 text offset − previous | ULEB128 pc − previous | ULEB128 2 · give-back + has parts | parts }
+//!   stream: per site { ULEB128 text offset − previous | zigzag ULEB128 pc − previous | ULEB128 2 · give-back + has parts | parts }
 //!   parts: { u8 target + 16 · base | u8 index + 16 · scale | u32 displacement }, of a register that is missing 15
 //! ```
 //!
@@ -41,12 +42,13 @@ pub const COLD_SITE_BYTES: u32 = 5;
 /// A region's record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Region {
-    /// Where its code, beginning with the charge, starts.
+    /// Where its code starts, behind the charge: who enters here has paid.
     pub text: TextOffset,
     /// Program counter of its first instruction.
     pub pc: Pc,
-    /// Gas that is charged at its start. Zero when the region is the rest of a block that is paid for already; such a
-    /// region may only be entered in that state, and all others only in the opposite one.
+    /// Gas that must have been charged where its code starts: for the region, and perhaps for what certainly executes behind it.
+    /// Zero when the region is the rest of a block that is paid for already; such a region may only be entered in that state,
+    /// and all others only in the opposite one.
     pub charge: Gas,
 }
 
@@ -69,6 +71,7 @@ pub struct PcMapBuilder {
     records: Vec<u8>,
     stream: Vec<u8>,
     last: (TextOffset, Pc),
+    last_region: Pc,
     cold: Vec<u8>,
     cold_start: TextOffset,
 }
@@ -89,9 +92,10 @@ impl PcMapBuilder {
     /// Begins a region. Offsets and program counters must not fall from call to call.
     #[inline]
     pub fn region(&mut self, region: Region) {
-        debug_assert!(self.last.0 <= region.text && self.last.1 <= region.pc, "regions in code order");
+        debug_assert!(self.last.0 <= region.text && self.last_region <= region.pc, "regions in code order");
         let Region { text, pc, charge } = region;
         self.last = (text, pc);
+        self.last_region = pc;
         self.records.extend_from_slice(&bytes_of::<4, RECORD>([
             text.0,
             pc.0,
@@ -104,8 +108,8 @@ impl PcMapBuilder {
     #[inline]
     pub fn site(&mut self, site: Site) {
         debug_assert!(!self.records.is_empty(), "a site belongs to a region");
-        debug_assert!(self.last.0 <= site.text && self.last.1 <= site.pc, "sites in code order");
-        let (text, pc) = (site.text.0 - self.last.0.0, site.pc.0 - self.last.1.0);
+        debug_assert!(self.last.0 <= site.text, "sites in code order");
+        let (text, pc) = (site.text.0 - self.last.0.0, zigzag(site.pc.0.wrapping_sub(self.last.1.0) as i32));
         let give_back = site.give_back.0 << 1 | u64::from(site.base.is_some());
         self.last = (site.text, site.pc);
         if u64::from(text | pc) | give_back < 0x80 {
@@ -131,7 +135,7 @@ impl PcMapBuilder {
 
     /// Appends the section's bytes to `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let Self { records, stream, last: _, cold, cold_start } = self;
+        let Self { records, stream, last: _, last_region: _, cold, cold_start } = self;
         let (regions, cold_sites) = (records.len() / RECORD, cold.len() / COLD_RECORD);
         out.reserve(HEADER + records.len() + cold.len() + stream.len());
         let header = [regions as u32, stream.len() as u32, cold_sites as u32, cold_start.0];
@@ -299,7 +303,7 @@ impl<'a> PcMap<'a> {
         let mut last = Site { text: region.text, pc: region.pc, give_back: Gas(0), base: None };
         core::iter::from_fn(move || {
             last.text.0 = last.text.0.wrapping_add(decode(&mut rest)? as u32);
-            last.pc.0 = last.pc.0.wrapping_add(decode(&mut rest)? as u32);
+            last.pc.0 = last.pc.0.wrapping_add_signed(unzigzag(decode(&mut rest)? as u32));
             let give_back = decode(&mut rest)?;
             last.give_back = Gas(give_back >> 1);
             last.base = if give_back & 1 != 0 { Some(AddressParts::decode(&mut rest)?) } else { None };
@@ -330,6 +334,18 @@ impl<'a> PcMap<'a> {
         let region = Region { text: TextOffset(word(0)), pc: Pc(word(4)), charge: Gas(word(8).into()) };
         (region, word(12) as usize)
     }
+}
+
+/// A difference as a number that is small when the difference is, whatever its sign.
+#[inline]
+fn zigzag(difference: i32) -> u32 {
+    (difference << 1 ^ difference >> 31) as u32
+}
+
+/// What [`zigzag`] made a number of.
+#[inline]
+fn unzigzag(number: u32) -> i32 {
+    (number >> 1) as i32 ^ -((number & 1) as i32)
 }
 
 /// ULEB128.
@@ -371,6 +387,7 @@ mod tests {
         map.region(region(16, 0, 3));
         map.site(site(20, 2, 2));
         map.site(Site { base: Some(parts()), ..site(400, 300, 1) });
+        map.site(Site { base: None, ..site(410, 5, 3) });
         map.region(region(500, 310, 0));
         map.region(region(600, 320, 200));
         map.site(site(600, 320, 200));
@@ -391,6 +408,7 @@ mod tests {
         );
         assert_eq!(map.site(TextOffset(400)).unwrap().pc, Pc(300));
         assert_eq!(map.site(TextOffset(400)).unwrap().base, Some(parts()));
+        assert_eq!(map.site(TextOffset(410)).unwrap().pc, Pc(5), "before the site in front of it");
         assert_eq!(map.site(TextOffset(600)).unwrap().give_back, Gas(200));
         let cold = |text, pc, give_back| {
             Some(Site { text: TextOffset(text), pc: Pc(pc), give_back: Gas(give_back), base: None })
@@ -427,6 +445,14 @@ mod tests {
                 assert_eq!(map.entry(Pc(pc)).map(|region| region.text), expected, "{pc} of {count}");
             }
         }
+    }
+
+    #[test]
+    fn differences_of_any_size_come_back() {
+        for difference in [0, 1, -1, 63, -64, 64, i32::MAX, i32::MIN] {
+            assert_eq!(unzigzag(zigzag(difference)), difference);
+        }
+        assert_eq!([0, -1, 1, -2].map(zigzag), [0, 1, 2, 3]);
     }
 
     #[test]

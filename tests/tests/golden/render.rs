@@ -101,7 +101,7 @@ impl<'a> Code<'a> {
         }
         for region in map.regions() {
             let past = if region.pc.0 >= program.code_len() { " (end)" } else { "" };
-            names.insert(address(region.text), format!("@{}{past}", region.pc));
+            names.insert(address(TextOffset(charge_start(text, &region))), format!("@{}{past}", region.pc));
         }
         // Cold sites stand behind the last region, one after the other.
         let mut end = text.len() as u32;
@@ -117,12 +117,13 @@ impl<'a> Code<'a> {
     /// The machine code of the region that starts at `pc`.
     fn region(&self, pc: Pc, shown: Shown) -> Vec<String> {
         let region = self.map.entry(pc).expect("a region starts at the instruction");
-        let end = self.map.regions().map(|region| region.text.0).find(|text| *text > region.text.0);
-        let end = end.unwrap_or(self.cold_start);
-        let bytes = &self.text[region.text.0 as usize..end as usize];
+        let next = self.map.regions().find(|next| next.text > region.text);
+        let end = next.map_or(self.cold_start, |next| charge_start(self.text, &next));
+        let start = charge_start(self.text, &region);
+        let bytes = &self.text[start as usize..end as usize];
         let instructions: Vec<Machine> =
-            Decoder::with_ip(64, bytes, address(region.text), DecoderOptions::NONE).into_iter().collect();
-        let charge = if region.charge.0 > 0 { 2 } else { 0 };
+            Decoder::with_ip(64, bytes, address(TextOffset(start)), DecoderOptions::NONE).into_iter().collect();
+        let charge = if start < region.text.0 { 2 } else { 0 };
         if let [subtract, jump, ..] = &instructions[..charge] {
             assert_eq!((subtract.mnemonic(), jump.mnemonic()), (Mnemonic::Sub, Mnemonic::Jb), "a charge");
         }
@@ -157,6 +158,17 @@ impl<'a> Code<'a> {
         }
         line
     }
+}
+
+/// Where the code begins that charges for a region: `sub r15, cost; jb cold`, with a cost of one byte or four.
+fn charge_start(text: &[u8], region: &Region) -> u32 {
+    const JUMP_BYTES: u32 = 6;
+    let end = region.text.0;
+    let is = |bytes: u32, opcode: u8| {
+        let start = end.checked_sub(bytes + JUMP_BYTES)? as usize;
+        (text[start..start + 3] == [0x49, opcode, 0xef]).then_some(start as u32)
+    };
+    is(4, 0x83).or_else(|| is(7, 0x81)).filter(|_| region.charge.0 > 0).unwrap_or(end)
 }
 
 /// Whether the map has a cold site whose call starts at `at`: then it does so in no region.
