@@ -151,6 +151,24 @@ pub enum Condition {
     Greater = 15,
 }
 
+impl Condition {
+    /// What holds when this does not.
+    pub fn inverted(self) -> Self {
+        match self {
+            Self::Below => Self::AboveOrEqual,
+            Self::AboveOrEqual => Self::Below,
+            Self::Equal => Self::NotEqual,
+            Self::NotEqual => Self::Equal,
+            Self::BelowOrEqual => Self::Above,
+            Self::Above => Self::BelowOrEqual,
+            Self::Less => Self::GreaterOrEqual,
+            Self::GreaterOrEqual => Self::Less,
+            Self::LessOrEqual => Self::Greater,
+            Self::Greater => Self::LessOrEqual,
+        }
+    }
+}
+
 /// Opcode of a short `jmp`.
 pub const JMP_SHORT: u8 = 0xeb;
 /// Opcode of a short `je`.

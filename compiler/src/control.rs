@@ -43,6 +43,12 @@ pub fn charge(asm: &mut Assembler, gas: Gas, out_of_gas: Target) {
     asm.jump_if(Condition::Below, out_of_gas);
 }
 
+/// Gives back gas that was charged for what does not execute.
+#[inline]
+pub fn give_back(asm: &mut Assembler, gas: Gas) {
+    asm.binary_imm(BinaryImm::Add, Width::W64, GAS, gas.0 as i32);
+}
+
 /// The number of entries in the jump table section and where to go when a jump does not go through it.
 #[derive(Clone, Copy)]
 pub struct DynamicJump {

@@ -6,9 +6,12 @@
 
 use tvm_abi::{CpuFeatures, Observed, PcMapBuilder, Region, Site, Stub, TextOffset, Tier, context, sections};
 use tvm_isa::gas::{self, BlockCost};
-use tvm_isa::{BranchRule, Format, Gas, GasModel, Instruction, Op, Pc, Program, Rules, Stops, Stretch, Validation};
+use tvm_isa::{
+    BranchRule, Format, Gas, GasModel, Instruction, Op, Pc, Program, Reg, Rules, Stops, Stretch, Validation,
+};
 
 mod planned;
+mod ways;
 
 use crate::asm::{Assembler, Target, host};
 use crate::control::{self, DynamicJump};
@@ -16,6 +19,7 @@ use crate::error::CompileError;
 use crate::lower::{self, Condition, Ends, Lowering, Operand};
 use crate::targets::BlockTargets;
 use planned::Optimisation;
+use ways::Ways;
 
 /// Most instructions in a region: what the interpreter walks at most when gas runs short.
 pub const MAX_REGION_INSTRUCTIONS: usize = 1024;
@@ -48,7 +52,7 @@ pub fn translate(
 ) -> Result<Translation, CompileError> {
     let mut translator = Translator::new(program, rules, cpu);
     if tier == Tier::Best {
-        translator.optimisation = Some(Optimisation::new(program, rules, &translator.targets, observed));
+        translator.optimise(observed);
     }
     translator.regions()?;
     translator.finish()
@@ -82,6 +86,8 @@ struct Translator<'p> {
     next_block: u32,
     /// On the best tier.
     optimisation: Option<Optimisation>,
+    /// On the best tier.
+    ways: Option<Ways>,
 }
 
 impl<'p> Translator<'p> {
@@ -101,6 +107,7 @@ impl<'p> Translator<'p> {
             region: Vec::new(),
             next_block: 0,
             optimisation: None,
+            ways: None,
         }
     }
 
@@ -156,7 +163,7 @@ impl<'p> Translator<'p> {
             if is_planned {
                 self.region.push(Instruction::decode_operands(self.program, op, pc, length));
             }
-            if self.rules.gas == GasModel::PipelineBlocks {
+            if self.rules.gas == GasModel::PipelineBlocks && !is_planned {
                 self.gas.feed_at(self.program, op, pc, length);
             }
             instructions += 1;
@@ -173,9 +180,11 @@ impl<'p> Translator<'p> {
         // doing so for each of its regions would take quadratic time.
         let charge = match self.rules.gas {
             GasModel::PerInstruction => Gas(instructions as u64),
+            // Blocks are charged for with what lies behind them: see `begin_block`.
+            GasModel::PipelineBlocks if is_planned && self.targets.contains(start) => Gas(0),
             GasModel::PipelineBlocks => match self.gas.finish() {
                 _ if paid => Gas(0),
-                _ if !ends_block => gas::block_cost(self.program, self.rules, start),
+                _ if !ends_block || is_planned => gas::block_cost(self.program, self.rules, start),
                 block_cost => block_cost,
             },
         };
@@ -186,15 +195,11 @@ impl<'p> Translator<'p> {
         let Collected { next: _, instructions, ends_block, charge } = *collected;
         self.asm.make_ready();
         let block = self.targets.contains(pc).then_some(self.next_block);
-        self.begin_planned(block);
-        if let Some(block) = block {
-            self.asm.bind(block);
-            self.next_block += 1;
-        }
-        if charge > Gas(0) {
-            let out_of_gas = self.cold_site(Stub::OutOfGas, pc, charge);
-            control::charge(&mut self.asm, charge, out_of_gas);
-        }
+        self.next_block += u32::from(block.is_some());
+        let charge = match block {
+            Some(block) if self.optimisation.is_some() => self.begin_planned(block, pc),
+            _ => self.begin_region(block, pc, charge),
+        };
         let text = self.asm.here();
         self.map.region(Region { text, pc, charge });
         let model = self.rules.gas;
@@ -202,9 +207,21 @@ impl<'p> Translator<'p> {
             GasModel::PerInstruction => Gas((instructions - index) as u64),
             GasModel::PipelineBlocks => Gas(0),
         };
-        if !self.emit_planned(ends_block, give_back) {
+        if !self.emit_planned(block, ends_block, give_back) {
             self.emit_in_turn(pc, instructions, give_back);
         }
+    }
+
+    /// Emits a region's charge, where a block's label may be.
+    fn begin_region(&mut self, block: Option<u32>, pc: Pc, charge: Gas) -> Gas {
+        if let Some(block) = block {
+            self.asm.bind(block);
+        }
+        if charge > Gas(0) {
+            let out_of_gas = self.cold_site(Stub::OutOfGas, pc, charge);
+            control::charge(&mut self.asm, charge, out_of_gas);
+        }
+        charge
     }
 
     /// Emits instructions one by one, the first of which is at `start`. `give_back` gives what each and those behind it were
@@ -287,7 +304,10 @@ impl<'p> Translator<'p> {
     fn jump(&mut self, instruction: &Instruction, target: u64, give_back: Gas) {
         match self.targets.index(target) {
             Some(_) if target == u64::from(instruction.next_pc().0) => {}
-            Some(block) => self.asm.jump(Target::Block(block)),
+            Some(block) => {
+                let target = self.way_to(block);
+                self.asm.jump(target);
+            }
             None => self.interpret(instruction.pc, give_back),
         }
     }
@@ -299,16 +319,26 @@ impl<'p> Translator<'p> {
             return self.interpret(instruction.pc, give_back);
         }
         let target = match (self.targets.index(target), self.rules.branch) {
-            (Some(block), _) => Target::Block(block),
+            (Some(block), _) => self.way_to(block),
             (None, BranchRule::WhenTaken) => self.cold_site(Stub::Interpret, instruction.pc, give_back),
             (None, BranchRule::Always) => return self.interpret(instruction.pc, give_back),
         };
-        if low {
-            lower::compare_low(&mut self.asm, host(instruction.a), right);
-        } else {
-            lower::compare(&mut self.asm, host(instruction.a), right);
-        }
+        self.compare(instruction.a, right, low);
         self.asm.jump_if(condition, target);
+    }
+
+    /// Compares a register for a branch; `low` says that lower halves are.
+    fn compare(&mut self, left: Reg, right: Operand, low: bool) {
+        let compare = if low { lower::compare_low } else { lower::compare };
+        compare(&mut self.asm, host(left), right);
+    }
+
+    /// Where a jump to a block leads from the end of the region being emitted.
+    fn way_to(&mut self, block: u32) -> Target {
+        match &mut self.ways {
+            Some(ways) => ways.to(block, ways.credit, &mut self.asm),
+            None => Target::Block(block),
+        }
     }
 
     fn dynamic_jump(
@@ -352,6 +382,10 @@ impl<'p> Translator<'p> {
     }
 
     fn finish(mut self) -> Result<Translation, CompileError> {
+        let ways = self.ways.take();
+        if let Some(ways) = &ways {
+            self.detours(ways);
+        }
         let cold_start = self.asm.here();
         self.map.cold_start(cold_start);
         for &stub in &self.cold {
@@ -362,8 +396,9 @@ impl<'p> Translator<'p> {
             return Err(CompileError::TextTooLarge);
         }
         let Self { asm, map, targets, program, jump_slots, .. } = self;
-        let (file, blocks) = asm.resolve(cold_start);
-        let jump_table = jump_table(program, jump_slots, &targets, &blocks);
+        let (file, labels) = asm.resolve(cold_start);
+        let jump_table = jump_table(program, jump_slots, &targets, &labels);
+        let blocks = ways.map_or(labels, Ways::begins);
         Ok(Translation { file, pc_map: map, jump_table, targets, blocks })
     }
 }

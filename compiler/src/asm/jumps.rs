@@ -1,4 +1,4 @@
-//! Jumps to places in the same text: blocks by number, and the cold sites behind all other code.
+//! Jumps to places in the same text: blocks and other labels by number, and the cold sites behind all other code.
 
 use tvm_abi::{COLD_SITE_BYTES, TextOffset};
 
@@ -7,7 +7,7 @@ use super::{Assembler, Condition};
 /// Where a jump leads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// The basic block with this number.
+    /// The label with this number; those of basic blocks are the blocks' numbers.
     Block(u32),
     /// The cold site with this number.
     Cold(u32),
@@ -15,7 +15,7 @@ pub enum Target {
 
 /// Places of blocks, and jumps that still lead nowhere.
 pub struct Jumps {
-    /// Where each block starts; [`NOWHERE`] before its code is written.
+    /// Where each label is, those of the blocks first; [`NOWHERE`] before its code is written.
     blocks: Vec<u32>,
     /// Ends of jumps to blocks, and the blocks' numbers.
     to_blocks: Vec<(TextOffset, u32)>,
@@ -35,7 +35,14 @@ impl Jumps {
 }
 
 impl Assembler {
-    /// Gives a block its place: here.
+    /// Makes so many labels, with numbers from the one that is given on.
+    pub fn new_labels(&mut self, count: u32) -> u32 {
+        let first = self.jumps.blocks.len();
+        self.jumps.blocks.resize(first + count as usize, NOWHERE);
+        first as u32
+    }
+
+    /// Gives a block or another label its place: here.
     #[inline]
     pub fn bind(&mut self, block: u32) {
         self.jumps.blocks[block as usize] = self.here().0;
@@ -101,13 +108,13 @@ impl Assembler {
         }
     }
 
-    /// Lets all jumps lead to their targets; gives the file up to the end of the text, and where each block starts.
+    /// Lets all jumps lead to their targets; gives the file up to the end of the text, and where each label is.
     /// Cold sites stand in the order of their numbers from `cold_start` on.
     pub fn resolve(mut self, cold_start: TextOffset) -> (Vec<u8>, Vec<u32>) {
         let Jumps { blocks, to_blocks, to_cold } = self.jumps;
         for (end, block) in to_blocks {
             let place = blocks[block as usize];
-            debug_assert_ne!(place, NOWHERE, "all blocks were emitted");
+            debug_assert_ne!(place, NOWHERE, "all labels were bound");
             self.ops.patch_word(end, place.wrapping_sub(end.0));
         }
         for (end, site) in to_cold {

@@ -1,10 +1,14 @@
 //! Where blocks lead to.
 
-use tvm_isa::{Instruction, Op, Pc, Program, Rules};
+use tvm_isa::gas::{self, BlockCost};
+use tvm_isa::{GasModel, Instruction, Op, Pc, Program, Rules};
 
+use super::copies;
 use super::effects;
 use super::registers::{Live, RegSet};
+use crate::lower::{self, Ends};
 use crate::targets::BlockTargets;
+use crate::translate::MAX_REGION_INSTRUCTIONS;
 
 /// A basic block as far as other blocks are concerned.
 #[derive(Clone, Copy, Default, Debug)]
@@ -15,62 +19,153 @@ pub struct Block {
     pub writes: RegSet,
     /// The blocks it may lead to, by number.
     pub next: [Option<u32>; 2],
-    /// Whether it ends with a dynamic jump, which may halt.
-    pub jumps_dynamically: bool,
+    /// Whether execution may go on to the block behind it without a jump.
+    pub falls: bool,
+    /// How it ends.
+    pub end: End,
+    /// Whether what comes before it is no block: code that is reached in no ordinary way, but may go on into this one.
+    pub follows_unknown: bool,
+    /// Where it starts.
+    pub start: Pc,
+    /// Bytes of guest code.
+    pub len: u32,
+    /// What its first region is charged: under 0.8.0's model, the whole block.
+    pub charge: u32,
+    /// Whether it is one region, and known to lead to nothing but what [`Self::next`] says.
+    pub is_plain: bool,
+}
+
+/// How a block ends, as far as passes ask.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum End {
+    /// With a trap, or none of the others.
+    #[default]
+    Trap,
+    /// With a dynamic jump, which may halt.
+    Dynamic,
+    /// With a jump that leaves a return address: a call.
+    Call,
+    /// With a jump, a branch or a fallthrough.
+    Plain,
 }
 
 /// All blocks of a program.
+#[derive(Default)]
 pub struct Flow {
     /// The blocks in program order.
     pub blocks: Vec<Block>,
     /// For each block that a later one, or itself, jumps to: bytes of guest code in the smallest such loop.
     pub loops: Vec<Option<u32>>,
+    /// How often each block's code is to be there.
+    pub copies: Vec<u8>,
 }
 
 impl Flow {
     /// Walks the program once.
     pub fn new(program: &Program<'_>, rules: &Rules, targets: &BlockTargets) -> Self {
         let count = targets.count() as usize;
-        let mut flow = Self { blocks: Vec::with_capacity(count), loops: vec![None; count] };
-        let mut starts = Vec::with_capacity(count);
+        let mut flow = Self { blocks: Vec::with_capacity(count), loops: vec![None; count], copies: Vec::new() };
+        let mut walk = Walk { program, rules, targets, cost: BlockCost::new(program, rules) };
+        let mut known = Pc(0);
         for start in targets.iter() {
-            let (block, target, end) = block(program, rules, targets, start);
-            starts.push(start);
-            if let Some(target) = target.filter(|&target| target as usize <= flow.blocks.len()) {
+            let (mut block, target, end) = walk.block(start);
+            block.follows_unknown = start != known;
+            block.len = end.0 - start.0;
+            known = end;
+            flow.blocks.push(block);
+            if let Some(target) = target.filter(|&target| (target as usize) < flow.blocks.len()) {
                 // The first jump back is the nearest one.
-                let bytes = end.0 - starts[target as usize].0;
+                let bytes = end.0 - flow.blocks[target as usize].start.0;
                 flow.loops[target as usize].get_or_insert(bytes);
             }
-            flow.blocks.push(block);
         }
+        flow.copies = copies::of_blocks(&flow.blocks);
         flow
     }
 }
 
-/// The block at `start`, the block that its last instruction names, and where it ends.
-fn block(program: &Program<'_>, rules: &Rules, targets: &BlockTargets, start: Pc) -> (Block, Option<u32>, Pc) {
-    let mut block = Block::default();
-    let mut pc = start;
-    while pc.0 < program.code_len() {
-        let instruction = Instruction::decode(program, rules, pc);
-        block.add(&instruction);
-        pc = instruction.next_pc();
-        if !instruction.op.terminates_block() {
-            continue;
+/// What walking the blocks needs.
+struct Walk<'a> {
+    program: &'a Program<'a>,
+    rules: &'a Rules,
+    targets: &'a BlockTargets,
+    cost: BlockCost<'a>,
+}
+
+impl Walk<'_> {
+    /// The block at `start`, the block that its last instruction names, and where it ends.
+    fn block(&mut self, start: Pc) -> (Block, Option<u32>, Pc) {
+        let Self { program, rules, targets, .. } = *self;
+        let mut block = Block { start, ..Block::default() };
+        let mut regions = Regions::default();
+        let mut pc = start;
+        while pc.0 < program.code_len() {
+            let instruction = Instruction::decode(program, rules, pc);
+            let op = instruction.op;
+            block.add(&instruction);
+            self.cost.feed(&instruction);
+            pc = instruction.next_pc();
+            regions.add(op);
+            if !op.terminates_block() {
+                continue;
+            }
+            let behind = targets.index(pc.0.into());
+            let target = instruction.target().and_then(|target| targets.index(target));
+            let is_next = target.is_some() && target == behind;
+            (block.next, block.falls, block.end) = match op {
+                Op::JumpInd | Op::LoadImmJumpInd => ([None, None], false, End::Dynamic),
+                Op::Fallthrough => ([behind, None], behind.is_some(), End::Plain),
+                Op::Jump => ([target, None], is_next, End::Plain),
+                Op::LoadImmJump => ([target, None], is_next, End::Call),
+                _ if effects::is_branch(op) => ([target, behind], behind.is_some(), End::Plain),
+                _ => ([None, None], false, End::Trap),
+            };
+            block.is_plain = regions.are_one() && (behind.is_some() || !effects::is_branch(op));
+            block.charge = regions.charge(rules, self.cost.finish().0);
+            return (block, target, pc);
         }
-        let behind = targets.index(pc.0.into());
-        let target = instruction.target().and_then(|target| targets.index(target));
-        block.next = match instruction.op {
-            Op::Trap | Op::JumpInd | Op::LoadImmJumpInd => [None, None],
-            Op::Fallthrough => [behind, None],
-            Op::Jump | Op::LoadImmJump => [target, None],
-            _ => [target, behind],
-        };
-        block.jumps_dynamically = matches!(instruction.op, Op::JumpInd | Op::LoadImmJumpInd);
-        return (block, target, pc);
+        // The code ends in this block, with a trap.
+        self.cost.finish();
+        block.charge = regions.charge(rules, gas::block_cost(program, rules, start).0);
+        (block, None, pc)
     }
-    // The code ends in this block, with a trap.
-    (block, None, pc)
+}
+
+/// Counts a block's regions as the translator cuts them.
+#[derive(Default)]
+struct Regions {
+    /// Instructions of the first one.
+    first: usize,
+    /// Whether it has ended before the block.
+    is_cut: bool,
+    /// Whether something comes behind where it was cut.
+    has_more: bool,
+}
+
+impl Regions {
+    fn add(&mut self, op: Op) {
+        if self.is_cut {
+            self.has_more = true;
+            return;
+        }
+        self.first += 1;
+        self.is_cut = match lower::ends(op) {
+            Ends::Block => false,
+            Ends::Region => true,
+            Ends::Nothing => self.first == MAX_REGION_INSTRUCTIONS,
+        };
+    }
+
+    fn are_one(&self) -> bool {
+        !self.has_more && !self.is_cut
+    }
+
+    fn charge(&self, rules: &Rules, block_cost: u64) -> u32 {
+        match rules.gas {
+            GasModel::PerInstruction => self.first as u32,
+            GasModel::PipelineBlocks => u32::try_from(block_cost).expect("programs are shorter than that"),
+        }
+    }
 }
 
 impl Block {

@@ -13,7 +13,7 @@ fn jumping_backwards(count: u32, reg: Reg) -> Flow {
     let mut blocks: Vec<Block> =
         (0..count).map(|number| Block { next: [number.checked_sub(1), None], ..Block::default() }).collect();
     blocks[0].looks_at.add(reg, Demand::Full);
-    Flow { loops: vec![None; blocks.len()], blocks }
+    Flow { loops: vec![None; blocks.len()], blocks, ..Flow::default() }
 }
 
 /// Blocks are gone through from the last to the first, so that each round brings it one block further. The last

@@ -3,7 +3,7 @@
 //! Going backwards from where registers can be seen: at host calls, where the guest halts, and at the instructions that read
 //! them. A panic shows none. Loops are gone through until nothing changes.
 
-use super::flow::{Block, Flow};
+use super::flow::{Block, End, Flow};
 use super::registers::Live;
 
 /// Most rounds over all blocks. A round settles all loops of one more depth of nesting, so that real programs take four
@@ -48,7 +48,7 @@ fn settle(Flow { blocks, .. }: &Flow) -> Option<Vec<Live>> {
 }
 
 fn behind(block: &Block, at_start: &[Live]) -> Live {
-    if block.jumps_dynamically {
+    if block.end == End::Dynamic {
         // Guests halt with one.
         return Live::ALL;
     }

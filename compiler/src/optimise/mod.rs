@@ -19,6 +19,8 @@ mod address;
 mod carry;
 mod compare;
 mod constants;
+mod copies;
+mod credit;
 mod effects;
 mod extension;
 mod flow;
@@ -32,6 +34,7 @@ mod values;
 
 pub use address::Address;
 pub use carry::{Carry, CarrySide};
+pub use credit::Credits;
 pub use extension::Extension;
 pub use flow::Flow;
 pub use liveness::Liveness;

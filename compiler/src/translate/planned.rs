@@ -1,12 +1,12 @@
 //! Regions on the best tier: what is known about the program, and the code of planned instructions.
 
 use tvm_abi::{AddressParts, Observed, Site};
-use tvm_isa::{Gas, Instruction, Program, Rules};
+use tvm_isa::{Gas, Instruction, Pc};
 
 use super::Translator;
+use super::ways::Ways;
 use crate::lower::{self, Lowering};
 use crate::optimise::{self, Address, Duties, Flow, Form, Live, Liveness, Planned};
-use crate::targets::BlockTargets;
 
 /// Where loops start: the processor fetches from there in one piece.
 const LOOP_ALIGNMENT: u32 = 32;
@@ -26,34 +26,57 @@ pub(super) struct Optimisation {
     plan: Vec<Planned>,
 }
 
-impl Optimisation {
-    pub fn new(program: &Program<'_>, rules: &Rules, targets: &BlockTargets, observed: Observed) -> Self {
-        let exact = observed == Observed::EveryExit;
-        let flow = Flow::new(program, rules, targets);
-        let liveness = Liveness::new(&flow, exact);
-        Self { exact, loops: flow.loops, liveness, block: None, plan: Vec::new() }
-    }
-}
-
 impl Translator<'_> {
-    /// Makes room before a region on the best tier: `block` is the block that starts with it, if one does.
-    pub(super) fn begin_planned(&mut self, block: Option<u32>) {
-        let Some(optimisation) = &mut self.optimisation else { return };
-        let Some(block) = block else { return };
-        optimisation.block = Some(block);
-        if let Some(bytes) = optimisation.loops[block as usize] {
-            let small = bytes <= SMALL_LOOP_BYTES;
-            self.asm.align(if small { SMALL_LOOP_ALIGNMENT } else { LOOP_ALIGNMENT });
-        }
+    /// Looks at the whole program before the best tier.
+    pub(super) fn optimise(&mut self, observed: Observed) {
+        let exact = observed == Observed::EveryExit;
+        let mut flow = Flow::new(self.program, self.rules, &self.targets);
+        let liveness = Liveness::new(&flow, exact);
+        let loops = std::mem::take(&mut flow.loops);
+        self.optimisation = Some(Optimisation { exact, loops, liveness, block: None, plan: Vec::new() });
+        self.ways = Some(Ways::new(flow, self.program, &self.targets, &mut self.asm));
     }
 
-    /// Emits the collected region on the best tier; says whether that is the tier. `give_back` gives what each instruction and those
-    /// behind it were charged.
-    pub(super) fn emit_planned(&mut self, ends_block: bool, give_back: impl Fn(usize) -> Gas) -> bool {
-        let Some(mut optimisation) = self.optimisation.take() else { return false };
+    /// Emits what comes before a block on the best tier; gives what is paid behind it.
+    pub(super) fn begin_planned(&mut self, block: u32, pc: Pc) -> Gas {
+        let bytes = self.optimisation.as_mut().and_then(|optimisation| {
+            optimisation.block = Some(block);
+            optimisation.loops[block as usize]
+        });
+        let small = |bytes| bytes <= SMALL_LOOP_BYTES;
+        let alignment = bytes.map(|bytes| if small(bytes) { SMALL_LOOP_ALIGNMENT } else { LOOP_ALIGNMENT });
+        let mut ways = self.ways.take().expect("there from the start");
+        let paid = self.begin_block(&mut ways, block, pc, alignment);
+        self.ways = Some(ways);
+        paid
+    }
+
+    /// Emits the collected region on the best tier; says whether that is the tier. `block` is the block that starts with it, if
+    /// one does. `give_back` gives what each instruction and those behind it in the region cost.
+    pub(super) fn emit_planned(
+        &mut self,
+        block: Option<u32>,
+        ends_block: bool,
+        give_back: impl Fn(usize) -> Gas,
+    ) -> bool {
+        let (Some(mut optimisation), Some(ways)) = (self.optimisation.take(), &mut self.ways) else { return false };
+        let whole = block.filter(|_| ends_block);
+        let (copies, cost) = whole.map_or((1, 0), |block| ways.copies(block));
+        ways.credit = whole.map_or(0, |block| ways.behind(block));
+        let credit = ways.credit;
         self.plan(&mut optimisation, ends_block);
-        for (index, planned) in optimisation.plan.iter().enumerate() {
-            self.planned(planned, give_back(index), optimisation.exact);
+        for copies_behind in (0..copies).rev() {
+            let credit = credit + copies_behind * cost;
+            let (leaving, others) = match optimisation.plan.split_last() {
+                Some((last, others)) if copies_behind > 0 => (whole.zip(Some(last)), others),
+                _ => (None, &optimisation.plan[..]),
+            };
+            for (index, planned) in others.iter().enumerate() {
+                self.planned(planned, Gas(give_back(index).0 + u64::from(credit)), optimisation.exact);
+            }
+            if let Some((block, branch)) = leaving {
+                self.leave_copy(block, branch, credit);
+            }
         }
         if ends_block {
             // What no jump leads to may begin here: it is no part of any block.
@@ -61,6 +84,17 @@ impl Translator<'_> {
         }
         self.optimisation = Some(optimisation);
         true
+    }
+
+    /// Emits the branch at the end of a copy of a loop's code that has another one behind it: leaves when the loop does.
+    fn leave_copy(&mut self, block: u32, branch: &Planned, credit: u32) {
+        let (condition, right) = super::branch_operands(&branch.instruction);
+        let ways = self.ways.as_mut().expect("there from the start");
+        let behind = ways.next_block(block).expect("loops with copies go on behind");
+        let target = ways.to(behind, credit, &mut self.asm);
+        self.asm.make_ready();
+        self.compare(branch.instruction.a, right, branch.form == Form::CompareLow);
+        self.asm.jump_if(condition.inverted(), target);
     }
 
     fn plan(&self, optimisation: &mut Optimisation, ends_block: bool) {

@@ -149,7 +149,11 @@ impl Case for BlockCase {
         differences.expect("cost", expected, cost.0);
         for (tier, regions) in &subject.regions {
             let charge = regions.get(start).map(|region| region.charge.0);
-            differences.expect(format_args!("charge in {tier} code"), Some(expected), charge);
+            match (tier, charge) {
+                // Best code pays in advance for what certainly executes behind the block; the differential tests see that it adds up.
+                (Tier::Best, Some(charge)) if charge >= expected => {}
+                _ => differences.expect(format_args!("charge in {tier} code"), Some(expected), charge),
+            }
         }
         Ok(differences)
     }
