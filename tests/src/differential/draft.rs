@@ -51,13 +51,26 @@ impl Draft {
     /// Appends an instruction; jumps go somewhere.
     pub fn push(&mut self, version: GpVersion, inst: Inst) {
         let from = self.code.len();
+        self.append(version, inst);
+        if matches!(inst.op.info().format, Format::Offset | Format::RegImmOffset | Format::RegRegOffset) {
+            self.offsets.push((self.code.len() - 4, 4, from));
+        }
+    }
+
+    /// Appends a branch to `target`.
+    pub fn branch_to(&mut self, version: GpVersion, branch: Inst, target: usize) {
+        let from = self.code.len();
+        self.append(version, branch);
+        let offset = (target as i64 - from as i64) as i32;
+        self.code.truncate(self.code.len() - 4);
+        self.code.extend(offset.to_le_bytes());
+    }
+
+    fn append(&mut self, version: GpVersion, inst: Inst) {
         self.start();
         let mut asm = Assembler::new(version);
         asm.push(inst);
         self.code.extend(asm.code());
-        if matches!(inst.op.info().format, Format::Offset | Format::RegImmOffset | Format::RegRegOffset) {
-            self.offsets.push((self.code.len() - 4, 4, from));
-        }
         if inst.op.terminates_block() {
             self.block();
         }

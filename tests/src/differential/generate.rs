@@ -32,7 +32,7 @@ pub enum Kind {
 /// Makes cases from a seed.
 pub struct Generator {
     pub(super) rng: Rng,
-    version: GpVersion,
+    pub(super) version: GpVersion,
     operations: Vec<(u8, &'static Operation)>,
     /// Real program blobs to mutate.
     corpus: Vec<Vec<u8>>,
@@ -118,6 +118,7 @@ impl Generator {
         let mut draft = Draft::new();
         while draft.code.len() < len {
             match idioms.filter(|_| self.rng.u8(0..8) != 0) {
+                Some(registers) if self.rng.u8(0..10) == 0 => self.counted_loop(&mut draft, registers),
                 Some(registers) => {
                     self.idiom(registers).into_iter().for_each(|inst| draft.push(self.version, inst));
                 }

@@ -34,6 +34,13 @@ impl Generator {
         sequence.out
     }
 
+    /// An instruction that looks for nothing, in the registers of `pool`.
+    pub(super) fn anything(&mut self, pool: &[u8]) -> Vec<Inst> {
+        let mut sequence = Sequence { pool, out: Vec::new() };
+        self.between(&mut sequence);
+        sequence.out
+    }
+
     fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.rng.usize(0..list.len())]
     }

@@ -6,6 +6,7 @@ mod coverage;
 mod draft;
 mod generate;
 mod idioms;
+mod loops;
 mod operations;
 mod shrink;
 

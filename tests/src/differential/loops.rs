@@ -1,0 +1,59 @@
+//! Loops that count down, of one block or more: what credits and copies are about (`compiler/src/optimise/credit.rs`, `copies.rs`). Without
+//! them hardly a generated program goes round more than once or for ever.
+
+use tvm_isa::Op;
+
+use super::draft::Draft;
+use super::generate::Generator;
+use super::operations::{BRANCHES, BRANCHES_IMM};
+use crate::assemble::Inst;
+
+/// Most turns: more than copies of a loop's code.
+const MAX_TURNS: i64 = 11;
+/// Most blocks in a loop besides the one that goes back.
+const MAX_INNER_BLOCKS: usize = 3;
+/// Most instructions in each block, so that some loops are too long for copies.
+const MAX_INSTRUCTIONS: usize = 9;
+
+impl Generator {
+    /// Appends a loop in the registers of `pool`, one of which counts, unless something else in it gets in the way.
+    pub(super) fn counted_loop(&mut self, draft: &mut Draft, pool: &[u8]) {
+        let version = self.version;
+        let counter = self.rng.u8(0..13);
+        draft.push(version, Inst::imm(Op::LoadImm, counter, self.rng.i64(0..=MAX_TURNS)));
+        // Now and then not where a block starts: then it is no loop.
+        if self.rng.u8(0..8) != 0 {
+            draft.push(version, Inst::new(Op::Fallthrough));
+        }
+        let start = draft.code.len();
+        let inner = if self.rng.bool() { 0 } else { self.rng.usize(1..=MAX_INNER_BLOCKS) };
+        for _ in 0..inner {
+            self.straight(draft, pool);
+            self.inner_branch(draft, pool, start);
+        }
+        self.straight(draft, pool);
+        draft.push(version, Inst::two(Op::AddImm64, counter, counter, -1));
+        draft.branch_to(version, Inst::imm(Op::BranchNeImm, counter, 0), start);
+    }
+
+    fn straight(&mut self, draft: &mut Draft, pool: &[u8]) {
+        for _ in 0..self.rng.usize(0..MAX_INSTRUCTIONS) {
+            self.anything(pool).into_iter().for_each(|inst| draft.push(self.version, inst));
+        }
+    }
+
+    /// A branch within the loop or out of it, or the end of a block without one.
+    fn inner_branch(&mut self, draft: &mut Draft, pool: &[u8], start: usize) {
+        let [a, b] = [(); 2].map(|()| pool[self.rng.usize(0..pool.len())]);
+        let branch = if self.rng.bool() {
+            Inst::two(BRANCHES[self.rng.usize(0..BRANCHES.len())], a, b, 0)
+        } else {
+            Inst::imm(BRANCHES_IMM[self.rng.usize(0..BRANCHES_IMM.len())], a, self.rng.i64(-3..9))
+        };
+        match self.rng.u8(0..8) {
+            0 => draft.push(self.version, Inst::new(Op::Fallthrough)),
+            1 => draft.branch_to(self.version, branch, start),
+            _ => draft.push(self.version, branch),
+        }
+    }
+}
