@@ -6,7 +6,7 @@ use std::fmt::Write;
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction as Machine, IntelFormatter, Mnemonic, OpKind};
 use iced_x86::{SymbolResolver, SymbolResult};
 use tvm_abi::sections::{STUBS_FILE_OFFSET, TEXT_FILE_OFFSET};
-use tvm_abi::{COLD_SITE_BYTES, CpuFeatures, PcMap, Site, Stub, TextOffset, Tier};
+use tvm_abi::{COLD_SITE_BYTES, CpuFeatures, PcMap, Region, Site, Stub, TextOffset, Tier};
 use tvm_compiler::{CompileOptions, compile};
 use tvm_isa::{Container, GpVersion, Instruction, Op, Pc, Program};
 use tvm_tests::assemble::{Memory, standard};
@@ -117,7 +117,7 @@ impl<'a> Code<'a> {
     /// The machine code of the region that starts at `pc`.
     fn region(&self, pc: Pc, shown: Shown) -> Vec<String> {
         let region = self.map.entry(pc).expect("a region starts at the instruction");
-        let next = self.map.regions().find(|next| next.text > region.text);
+        let next = self.map.regions().find(|next| next.pc > region.pc);
         let end = next.map_or(self.cold_start, |next| charge_start(self.text, &next));
         let start = charge_start(self.text, &region);
         let bytes = &self.text[start as usize..end as usize];
