@@ -29,6 +29,8 @@ pub enum Shown {
     Charge,
     /// What follows the charge, under all of the region's instructions instead of one.
     Region,
+    /// All code of the program, charges included, but for the cold sites.
+    Program,
 }
 
 impl Entry {

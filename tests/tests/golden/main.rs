@@ -112,6 +112,8 @@ fn passes_of_the_best_tier() {
         ("pass_carry", passes::carry()),
         ("pass_compare", passes::compare()),
         ("pass_needs", passes::needs()),
+        ("pass_credit", passes::credit()),
+        ("pass_copies", passes::copies()),
     ];
     for (name, entries) in passes {
         let found: Vec<_> = entries.iter().map(|entry| render::render(target, entry)).collect();

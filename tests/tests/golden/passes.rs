@@ -139,3 +139,63 @@ pub fn needs() -> Vec<Entry> {
     entries.extend(both("a fault in between", &[word, fault, Inst::imm(Op::LoadImm, A[0], 1)], &[]));
     entries
 }
+
+/// A service, of which all code is shown.
+fn whole(note: &str, asm: &Assembler) -> Entry {
+    Entry { shown: Shown::Program, service: true, ..Entry::at(note, Op::Trap, 0, asm) }
+}
+
+pub fn credit() -> Vec<Entry> {
+    let add = Inst::two(Op::AddImm64, A[0], A[0], 1);
+    let branch = Inst::imm(Op::BranchEqImm, A[0], 9);
+    let mut entries = Vec::new();
+    for note in ["if", "if, else", "trap"] {
+        let mut asm = Assembler::new(GpVersion::V0_7_2);
+        let [other, end] = [asm.label(), asm.label()];
+        asm.push(branch.to(if note == "if" { end } else { other }));
+        asm.push(add);
+        asm.push(Inst::new(Op::Jump).to(end));
+        asm.bind(other);
+        if note == "trap" {
+            asm.op(Op::Trap);
+        } else {
+            asm.push(add);
+            asm.push(add);
+            asm.op(Op::Fallthrough);
+        }
+        asm.bind(end);
+        asm.push(Inst::imm(Op::JumpInd, A[1], 0));
+        entries.push(whole(note, &asm));
+    }
+    let mut asm = Assembler::new(GpVersion::V0_7_2);
+    let [start, end] = [asm.label(), asm.label()];
+    asm.op(Op::Fallthrough);
+    asm.bind(start);
+    asm.push(add);
+    asm.push(branch.to(end));
+    asm.push(add);
+    asm.push(Inst::new(Op::Jump).to(start));
+    asm.bind(end);
+    asm.push(add);
+    asm.push(Inst::imm(Op::JumpInd, A[1], 0));
+    entries.push(whole("loop", &asm));
+    entries
+}
+
+pub fn copies() -> Vec<Entry> {
+    let add = Inst::two(Op::AddImm64, A[0], A[0], 1);
+    let access = Inst::two(Op::StoreIndU8, A[1], A[0], 0);
+    let of_length = |note: &str, accesses: usize| {
+        let mut asm = Assembler::new(GpVersion::V0_7_2);
+        asm.op(Op::Fallthrough);
+        let start = asm.here();
+        (0..accesses).for_each(|_| {
+            asm.push(access);
+        });
+        asm.push(add);
+        asm.push(Inst::two(Op::BranchNe, A[0], A[2], 0).to(start));
+        asm.push(Inst::imm(Op::JumpInd, A[1], 0));
+        whole(note, &asm)
+    };
+    vec![of_length("four", 1), of_length("two", 16), of_length("one", 24)]
+}

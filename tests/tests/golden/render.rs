@@ -58,6 +58,10 @@ pub fn render(target: Target, entry: &Entry) -> Rendered {
         let title = format!("{} | {container}{note}", region_text(&program, version, Pc(*pc)));
         return Rendered { title, code: code.region(Pc(*pc), *shown) };
     }
+    if *shown == Shown::Program {
+        let title = format!("{}{note}", program_text(&program, version));
+        return Rendered { title, code: code.all() };
+    }
     let instruction = Instruction::decode(&program, version.rules(), Pc(*pc));
     let bytes = hex_of(&program.code()[*pc as usize..instruction.next_pc().0.min(program.code_len()) as usize]);
     Rendered { title: format!("{} | {bytes}{note}", instruction.text()), code: code.region(Pc(*pc), *shown) }
@@ -74,6 +78,18 @@ fn region_text(program: &Program<'_>, version: GpVersion, mut pc: Pc) -> String 
             return texts.join(" / ");
         }
     }
+}
+
+/// All instructions with their places.
+fn program_text(program: &Program<'_>, version: GpVersion) -> String {
+    let mut texts = Vec::new();
+    let mut pc = Pc(0);
+    while pc.0 < program.code_len() {
+        let instruction = Instruction::decode(program, version.rules(), pc);
+        texts.push(format!("@{pc} {}", instruction.text()));
+        pc = instruction.next_pc();
+    }
+    texts.join(" / ")
 }
 
 /// Machine code with everything that names its places.
@@ -128,13 +144,26 @@ impl<'a> Code<'a> {
             assert_eq!((subtract.mnemonic(), jump.mnemonic()), (Mnemonic::Sub, Mnemonic::Jb), "a charge");
         }
         let lines = match shown {
-            Shown::Instructions | Shown::Region => &instructions[charge..],
             Shown::Charge => &instructions[..charge],
+            _ => &instructions[charge..],
         };
         if lines.is_empty() {
             return vec![NOTHING.to_owned()];
         }
         lines.iter().map(|instruction| self.line(instruction)).collect()
+    }
+
+    /// All machine code up to the cold sites, with the names of its places.
+    fn all(&self) -> Vec<String> {
+        let start = Stub::ALL.len() as u32 * 8;
+        let bytes = &self.text[start as usize..self.cold_start as usize];
+        let mut lines = Vec::new();
+        for instruction in Decoder::with_ip(64, bytes, address(TextOffset(start)), DecoderOptions::NONE) {
+            lines.extend(self.names.0.get(&instruction.ip()).map(|name| format!("{name}:")));
+            let is_fill = instruction.mnemonic() == Mnemonic::Nop;
+            lines.extend((!is_fill).then(|| self.line(&instruction)));
+        }
+        lines
     }
 
     fn line(&self, instruction: &Machine) -> String {
