@@ -63,19 +63,40 @@ impl Pattern {
     /// The program with about this much code.
     fn sample(&self, len: usize) -> Sample {
         let len = len / self.step * self.step + 1;
-        let mut code: Vec<u8> = self.code.iter().copied().cycle().take(len).collect();
-        code[len - 1] = 0;
-        let mut mask = vec![0; len.div_ceil(8)];
-        (0..len).step_by(self.step).for_each(|at| mask[at / 8] |= 1 << (at % 8));
-        let entries = (self.table * len).max(1);
+        let code = self.code.iter().copied().cycle().take(len - 1).collect();
+        Sample::new(code, (0..len).step_by(self.step), (self.table * len).max(1))
+    }
+}
+
+impl Sample {
+    /// A program of this code and a trap, with instructions at `starts`, and so many entries in its jump table.
+    fn new(mut code: Vec<u8>, starts: impl Iterator<Item = usize>, table: usize) -> Self {
+        code.push(0);
+        let mut mask = vec![0; code.len().div_ceil(8)];
+        starts.chain([code.len() - 1]).for_each(|at| mask[at / 8] |= 1 << (at % 8));
         let mut blob = Vec::new();
-        encode_natural(entries as u64, &mut blob);
+        encode_natural(table as u64, &mut blob);
         blob.push(1);
-        encode_natural(len as u64, &mut blob);
-        blob.resize(blob.len() + entries, 0);
+        encode_natural(code.len() as u64, &mut blob);
+        blob.resize(blob.len() + table, 0);
+        let len = code.len();
         blob.extend(code);
         blob.extend(mask);
-        Sample { blob, code: len, table: entries }
+        Self { blob, code: len, table }
+    }
+
+    /// Loops of `turn` instructions of one byte and a branch back, one behind the other.
+    fn of_loops(byte: u8, turn: usize, len: usize) -> Self {
+        /// `branch_eq_imm`, 0.7.2 and 0.8.0.
+        const BRANCH: u8 = 81;
+        let mut code = Vec::new();
+        let mut starts = Vec::new();
+        while code.len() < len {
+            starts.extend(code.len()..=code.len() + turn);
+            code.extend(vec![byte; turn]);
+            code.extend([BRANCH, 0, (turn as u8).wrapping_neg()]);
+        }
+        Self::new(code, starts.into_iter(), 1)
     }
 }
 
@@ -101,10 +122,13 @@ fn allowed(sample: &Sample) -> f64 {
 }
 
 fn check(pattern: &Pattern, target: (GpVersion, CpuFeatures, Tier), len: usize) -> Option<f64> {
-    let sample = pattern.sample(len);
-    let object = object_len(&sample, target)?;
-    let limit = allowed(&sample);
-    assert!(object as f64 <= limit, "{pattern} for {target:?}: {object} bytes, at most {limit} are promised");
+    check_sample(&pattern.sample(len), pattern, target)
+}
+
+fn check_sample(sample: &Sample, what: impl fmt::Display, target: (GpVersion, CpuFeatures, Tier)) -> Option<f64> {
+    let object = object_len(sample, target)?;
+    let limit = allowed(sample);
+    assert!(object as f64 <= limit, "{what} for {target:?}: {object} bytes, at most {limit} are promised");
     Some(object as f64 / sample.code as f64)
 }
 
@@ -143,6 +167,20 @@ fn no_other_shape_takes_more_than_the_bound() {
         for _ in 0..200 {
             let code = (0..random.usize(2..9)).map(|_| random.u8(..)).collect();
             check(&Pattern { code, step: random.usize(1..4), table: random.usize(0..3) }, target, LEN);
+        }
+    }
+}
+
+/// Small loops, whose code best objects have several times.
+#[test]
+fn no_loop_takes_more_than_the_bound() {
+    const LEN: usize = 2 * 1024;
+    for target in TARGETS {
+        for byte in 0..=255 {
+            for turn in [0, 1, 2, 3, 5, 9, 20] {
+                let what = format!("loops of {turn} times {byte}");
+                check_sample(&Sample::of_loops(byte, turn, LEN), what, target);
+            }
         }
     }
 }

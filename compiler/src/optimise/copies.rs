@@ -13,6 +13,10 @@ use super::flow::{Block, End};
 const MAX_BYTES: u32 = 96;
 /// Most copies.
 const MAX_COPIES: u32 = 4;
+/// Most copies for each byte that an instruction of the loop has: hostile programs have instructions of a byte or two, and should not get
+/// more machine code for each byte than by other means.
+const MAX_COPIES_PER_BYTE: (u32, u32) = (4, 3);
+
 /// How often the code of each block is to be there.
 pub fn of_blocks(blocks: &[Block]) -> Vec<u8> {
     let mut copies: Vec<u8> = (0..).zip(blocks).map(|(number, block)| copies_of(block, number)).collect();
@@ -30,7 +34,9 @@ fn copies_of(block: &Block, number: u32) -> u8 {
     if !is_loop || behind.is_none() || behind == target {
         return 1;
     }
-    (MAX_BYTES / block.len.max(1)).clamp(1, MAX_COPIES) as u8
+    let (copies, bytes) = MAX_COPIES_PER_BYTE;
+    let dense = block.len * copies / (bytes * block.instructions.max(1));
+    (MAX_BYTES / block.len.max(1)).min(dense).clamp(1, MAX_COPIES) as u8
 }
 
 #[cfg(test)]
@@ -42,7 +48,7 @@ mod tests {
         let block = Block { end: End::Plain, falls: true, is_plain: true, len: 3, ..Block::default() };
         [
             Block { next: [Some(1), None], ..block },
-            Block { next: [Some(1), Some(2)], len, ..block },
+            Block { next: [Some(1), Some(2)], len, instructions: len / 3, ..block },
             Block { next: [None, None], falls: false, end: End::Dynamic, ..block },
         ]
     }
@@ -54,6 +60,12 @@ mod tests {
         assert_eq!(copies(MAX_BYTES / MAX_COPIES + 1), [1, 3, 1]);
         assert_eq!(copies(MAX_BYTES / 2), [1, 2, 1]);
         assert_eq!(copies(MAX_BYTES / 2 + 1), [1, 1, 1]);
+        let dense = |instructions| {
+            let mut blocks = around(12);
+            blocks[1].instructions = instructions;
+            of_blocks(&blocks)
+        };
+        assert_eq!([4, 5, 8, 9].map(|instructions| dense(instructions)[1]), [4, 3, 2, 1]);
     }
 
     #[test]

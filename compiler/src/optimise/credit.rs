@@ -192,6 +192,7 @@ mod tests {
             end: if next == [None, None] { End::Dynamic } else { End::Plain },
             is_plain: true,
             len: 8,
+            instructions: 2,
             ..Block::default()
         };
         let blocks: Vec<Block> = (0..).zip(blocks).map(block).collect();

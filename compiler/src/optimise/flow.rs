@@ -29,6 +29,8 @@ pub struct Block {
     pub start: Pc,
     /// Bytes of guest code.
     pub len: u32,
+    /// Instructions.
+    pub instructions: u32,
     /// What its first region is charged: under 0.8.0's model, the whole block.
     pub charge: u32,
     /// Whether it is one region, and known to lead to nothing but what [`Self::next`] says.
@@ -103,6 +105,7 @@ impl Walk<'_> {
             let instruction = Instruction::decode(program, rules, pc);
             let op = instruction.op;
             block.add(&instruction);
+            block.instructions += 1;
             self.cost.feed(&instruction);
             pc = instruction.next_pc();
             regions.add(op);
