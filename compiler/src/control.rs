@@ -1,7 +1,6 @@
 //! Control flow: charges, jumps, host calls and the ways out of compiled code.
 
 use dynasmrt::DynasmApi;
-use tvm_abi::sections::{STUBS_FILE_OFFSET, TEXT_FILE_OFFSET};
 use tvm_abi::{Stub, TextOffset, context};
 use tvm_isa::{Gas, Pc};
 
@@ -10,23 +9,19 @@ use crate::asm::{Assembler, BinaryImm, Condition, SCRATCH, Target, Width, emit};
 /// The register that holds the gas.
 const GAS: u8 = tvm_abi::registers::GAS as u8;
 
-/// Bytes of a thunk: a jump through a stub slot, which lies before the text.
-const THUNK_BYTES: u32 = 8;
+/// Bytes of a thunk: a jump to the address of a stub, which is in the VM context.
+pub const THUNK_BYTES: u32 = 8;
 
 /// Emits the thunks; they stand at the start of the text.
 pub fn thunks(asm: &mut Assembler) {
     for stub in Stub::ALL {
         debug_assert_eq!(asm.here(), thunk(stub));
-        /// Bytes of `jmp [rip + disp32]`, whose displacement counts from its end.
-        const JUMP_BYTES: u32 = 6;
-        let slot = (STUBS_FILE_OFFSET as i32 - TEXT_FILE_OFFSET as i32) + stub.slot_offset() as i32;
-        let disp = slot - (asm.here().0 + JUMP_BYTES) as i32;
-        emit!(asm; jmp QWORD [rip + disp]; int3; int3);
+        emit!(asm; gs jmp QWORD [stub.slot()]);
     }
 }
 
 /// Where a stub's thunk is.
-fn thunk(stub: Stub) -> TextOffset {
+pub const fn thunk(stub: Stub) -> TextOffset {
     TextOffset(stub as u32 * THUNK_BYTES)
 }
 
@@ -34,6 +29,15 @@ fn thunk(stub: Stub) -> TextOffset {
 #[inline]
 pub fn call(asm: &mut Assembler, stub: Stub) {
     asm.call(thunk(stub));
+}
+
+/// Jumps to [`Stub::Jump`], in the place of two cold sites. Gives where the map knows it.
+#[inline]
+pub fn leave_at_jump(asm: &mut Assembler) -> TextOffset {
+    asm.push_here();
+    let pushed = asm.here();
+    asm.jump_back(thunk(Stub::Jump));
+    TextOffset(pushed.0 - 1)
 }
 
 /// Charges a region's gas; jumps to `out_of_gas` when it does not fit.

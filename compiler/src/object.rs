@@ -7,9 +7,9 @@ mod symbols;
 
 use object::elf;
 use object::write::WritableBuffer;
-use object::write::elf::{FileHeader, Rel, SectionHeader, SectionIndex, Writer};
+use object::write::elf::{FileHeader, SectionHeader, Writer};
 use tvm_abi::sections::{self, PAGE};
-use tvm_abi::{NOTE_NAME, NOTE_TYPE, Note, Stub};
+use tvm_abi::{NOTE_NAME, NOTE_TYPE, Note};
 
 use crate::error::CompileError;
 use crate::translate::Translation;
@@ -42,8 +42,11 @@ struct Section {
     len: u64,
 }
 
-/// Index of the text in the section header table: the third, after the null section, the note and the stubs.
-const TEXT_INDEX: u16 = 3;
+/// Index of the text in the section header table, after the null section and the note.
+const TEXT_INDEX: u16 = 2;
+
+/// Alignment of the note.
+const NOTE_ALIGN: u64 = 4;
 
 /// Puts the object together.
 pub fn write(parts: Parts<'_>) -> Result<Vec<u8>, CompileError> {
@@ -64,10 +67,8 @@ pub fn write(parts: Parts<'_>) -> Result<Vec<u8>, CompileError> {
         len,
     };
     let text_flags = data | elf::SHF_EXECINSTR;
-    let stubs = (sections::STUBS_FILE_OFFSET, Stub::ALL.len() as u64 * 8);
     let mut sections = vec![
-        in_place(sections::NOTE, elf::SHT_NOTE, data, 4, 0, note.len() as u64),
-        in_place(sections::STUBS, elf::SHT_PROGBITS, data | elf::SHF_WRITE, 8, stubs.0, stubs.1),
+        in_place(sections::NOTE, elf::SHT_NOTE, data, NOTE_ALIGN, 0, note.len() as u64),
         in_place(sections::TEXT, elf::SHT_PROGBITS, text_flags, PAGE, sections::TEXT_FILE_OFFSET, text_len),
     ];
     let mut append = |name, kind, flags, align, write: &mut dyn FnMut(&mut Vec<u8>)| {
@@ -93,12 +94,13 @@ pub fn write(parts: Parts<'_>) -> Result<Vec<u8>, CompileError> {
     let no_flags = elf::SectionFlags(0);
     append(".symtab", elf::SHT_SYMTAB, no_flags, 8, &mut |file| symbols.write_entries(targets.iter(), file));
     append(".strtab", elf::SHT_STRTAB, no_flags, 1, &mut |file| symbols.write_names(targets.iter(), file));
-    let symtab_index = sections.len() as u32 - 1;
-    let symtab = &mut sections[symtab_index as usize - 1];
+    let symtab_index = sections.len() - 1;
+    let symtab = &mut sections[symtab_index - 1];
     symtab.entry_size = symbols::ENTRY_BYTES as u64;
-    symtab.link = symtab_index + 1;
-    symtab.info = symbols.first_global();
-    write_headers(file, &note, &sections, symtab_index)
+    symtab.link = symtab_index as u32 + 1;
+    // All of them are local.
+    symtab.info = symbols.count();
+    write_headers(file, &note, &sections)
 }
 
 /// A file whose sections are in their places. Writing overwrites it; where the writer pads, what is there stays.
@@ -126,32 +128,23 @@ impl WritableBuffer for InPlace {
     }
 }
 
-/// Writes what is not yet in the file: file header and note before the text, relocations and section headers behind all
-/// sections.
-fn write_headers(file: Vec<u8>, note: &[u8], sections: &[Section], symtab_index: u32) -> Result<Vec<u8>, CompileError> {
+/// Writes what is not yet in the file, all before the text: file header, note, names of sections, section headers.
+fn write_headers(file: Vec<u8>, note: &[u8], sections: &[Section]) -> Result<Vec<u8>, CompileError> {
     let failed = |error: object::write::Error| CompileError::Object(error.to_string());
     let mut out = InPlace { file, at: 0 };
     let mut writer = Writer::new(object::Endianness::Little, true, &mut out);
 
     writer.reserve_file_header();
     let mut names = Vec::with_capacity(sections.len());
-    let mut note_offset = 0;
     for section in sections {
         names.push(writer.add_section_name(section.name.as_bytes()));
         writer.reserve_section_index();
-        if section.name == sections::NOTE {
-            note_offset = writer.reserve(section.len, section.align);
-        } else {
-            writer.reserve_until(section.offset + section.len);
-        }
     }
-    let relocations = Stub::ALL.len();
-    let relocations_name = writer.add_section_name(b".rela.data.rel.stubs");
-    writer.reserve_section_index();
-    let relocations_offset = writer.reserve_relocations(relocations, true);
     writer.reserve_shstrtab_section_index();
+    let note_offset = writer.reserve(note.len() as u64, NOTE_ALIGN);
     writer.reserve_shstrtab().map_err(failed)?;
     writer.reserve_section_headers();
+    debug_assert!(writer.reserved_len() <= sections::TEXT_FILE_OFFSET);
 
     writer
         .write_file_header(&FileHeader {
@@ -165,23 +158,7 @@ fn write_headers(file: Vec<u8>, note: &[u8], sections: &[Section], symtab_index:
         .map_err(failed)?;
     writer.pad_until(note_offset);
     writer.write(note);
-    let symtab = &sections[symtab_index as usize - 1];
-    let end = sections.last().map_or(0, |section| section.offset + section.len);
-    writer.pad_until(end);
-    writer.write_align_relocation();
-    for stub in Stub::ALL {
-        writer.write_relocation(
-            true,
-            &Rel {
-                r_offset: stub.slot_offset() as u64,
-                r_sym: symtab.info + stub as u32,
-                r_type: elf::R_X86_64_64,
-                r_addend: 0,
-            },
-        );
-    }
     writer.write_shstrtab();
-
     writer.write_null_section_header();
     for (section, name) in sections.iter().zip(&names) {
         writer.write_section_header(&SectionHeader {
@@ -197,14 +174,6 @@ fn write_headers(file: Vec<u8>, note: &[u8], sections: &[Section], symtab_index:
             sh_entsize: section.entry_size,
         });
     }
-    writer.write_relocation_section_header(
-        relocations_name,
-        SectionIndex(2),
-        SectionIndex(symtab_index),
-        relocations_offset,
-        relocations,
-        true,
-    );
     writer.write_shstrtab_section_header();
     Ok(out.file)
 }

@@ -76,7 +76,7 @@ struct Translator<'p> {
     asm: Assembler,
     targets: BlockTargets,
     map: PcMapBuilder,
-    /// What the cold sites call.
+    /// What the cold sites call; [`Stub::Jump`] stands twice for each, as it takes the place of two.
     cold: Vec<Stub>,
     jump_slots: u32,
     gas: BlockCost<'p>,
@@ -352,11 +352,12 @@ impl<'p> Translator<'p> {
         // The interpreter writes a register of such a jump before it halts.
         let unusual = if load.is_none() { Stub::Jump } else { Stub::Interpret };
         if self.jump_slots == 1 {
-            if load.is_none() {
-                control::jump_key(&mut self.asm, base, disp);
+            if load.is_some() {
+                return self.interpret(instruction.pc, give_back);
             }
-            control::call(&mut self.asm, unusual);
-            return self.call_site(instruction.pc, give_back);
+            control::jump_key(&mut self.asm, base, disp);
+            let text = control::leave_at_jump(&mut self.asm);
+            return self.map.site(Site { text, pc: instruction.pc, give_back, base: None });
         }
         let unusual = self.cold_site(unusual, instruction.pc, give_back);
         control::dynamic_jump(&mut self.asm, DynamicJump { slots: self.jump_slots, unusual }, base, disp, load);
@@ -376,8 +377,11 @@ impl<'p> Translator<'p> {
 
     fn cold_site(&mut self, stub: Stub, pc: Pc, give_back: Gas) -> Target {
         let site = Target::Cold(self.cold.len() as u32);
-        self.cold.push(stub);
-        self.map.cold_site(pc, give_back);
+        let places = if stub == Stub::Jump { 2 } else { 1 };
+        for _ in 0..places {
+            self.cold.push(stub);
+            self.map.cold_site(pc, give_back);
+        }
         site
     }
 
@@ -388,9 +392,16 @@ impl<'p> Translator<'p> {
         }
         let cold_start = self.asm.here();
         self.map.cold_start(cold_start);
-        for &stub in &self.cold {
+        let mut cold = self.cold.iter();
+        while let Some(&stub) = cold.next() {
             self.asm.make_ready();
-            control::call(&mut self.asm, stub);
+            match stub {
+                Stub::Jump => {
+                    control::leave_at_jump(&mut self.asm);
+                    cold.next();
+                }
+                Stub::OutOfGas | Stub::Interpret | Stub::HostCall => control::call(&mut self.asm, stub),
+            }
         }
         if self.asm.here().0 as usize > MAX_TEXT_BYTES {
             return Err(CompileError::TextTooLarge);

@@ -91,14 +91,6 @@ pub enum LoadError {
         /// Its length.
         len: u64,
     },
-    /// A stub slot is not relocated against its stub's symbol.
-    #[error("stub slot {slot} is not relocated with R_X86_64_64 against undefined symbol {expected}")]
-    Relocation {
-        /// Number of the slot.
-        slot: usize,
-        /// The symbol it should be relocated against.
-        expected: &'static str,
-    },
     /// The note is not a note of TVM.
     #[error("section {} is not a note of TVM", tvm_abi::sections::NOTE)]
     NoteHeader,

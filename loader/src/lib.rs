@@ -1,8 +1,7 @@
 //! Object in, checked, mapped and linked module out.
 //!
-//! Loading takes some ten microseconds whatever the length of the code: headers and note are read, three addresses are
-//! written, and the file's own pages become code. What is loaded is exactly what [`tvm_abi::sections`] describes;
-//! anything else is refused with a reason.
+//! Loading takes some microseconds whatever the length of the code: headers and note are read, and the file's own pages
+//! become code. What is loaded is exactly what [`tvm_abi::sections`] describes; anything else is refused with a reason.
 //!
 //! **Not checked** is the machine code itself, and whether the pc map is true: an object must come from TVM's compiler,
 //! by a way on which nobody could change it. The loader's checks keep accidents (cut, foreign, stale or wrong-CPU
@@ -23,31 +22,19 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
-use tvm_abi::{CpuFeatures, Note, PcMap, PcMapHeader, Stub};
+use tvm_abi::{CpuFeatures, Note, PcMap, PcMapHeader};
 
 pub use error::LoadError;
 pub use object::{Symbol, symbols};
 pub use sections::MAX_SECTIONS;
 
-use mapping::{Linked, Mapped, is_not_executable_here};
+use mapping::{Mapped, is_not_executable_here};
 use object::Checked;
 use reader::{Pieces, Reader};
 use sections::Sections;
 
 /// Longest object, in bytes. The compiler's limits keep objects well below it.
 pub const MAX_OBJECT_BYTES: u64 = 1 << 30;
-
-/// The addresses that an object's stub slots are linked to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct StubAddresses([usize; Stub::ALL.len()]);
-
-impl StubAddresses {
-    /// The addresses that `of` gives for each stub.
-    #[must_use]
-    pub fn new(of: impl FnMut(Stub) -> usize) -> Self {
-        Self(Stub::ALL.map(of))
-    }
-}
 
 /// A part of an object's file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,7 +49,7 @@ pub struct FileSpan {
 #[derive(Debug)]
 pub struct Loaded {
     file: Arc<File>,
-    linked: Linked,
+    mapped: Mapped,
     sections: Sections,
     note: Note,
     pc_map: PcMapHeader,
@@ -76,11 +63,13 @@ impl Loaded {
     /// # Errors
     /// When the object is not one for this version of TVM and a CPU with the features of `host`, or when the system
     /// refuses to map it. [`LoadError::is_object_fault`] tells which.
-    pub fn from_file(file: File, object_len: u64, stubs: &StubAddresses, host: CpuFeatures) -> Result<Self, LoadError> {
-        match Self::load(file, object_len, stubs, host) {
+    #[inline]
+    pub fn from_file(file: File, object_len: u64, host: CpuFeatures) -> Result<Self, LoadError> {
+        match Self::load(file, object_len, host) {
             Err((error, Some(file))) if is_not_executable_here(&error) => {
-                let copy = Mapped::new(&file, object_len as usize).and_then(|mapped| memfd::sealed(mapped.bytes()))?;
-                Self::load(copy, object_len, stubs, host).map_err(|(error, _)| error)
+                let whole = 0..object_len as usize;
+                let copy = Mapped::new(&file, whole.clone()).and_then(|mapped| memfd::sealed(mapped.bytes(&whole)))?;
+                Self::load(copy, object_len, host).map_err(|(error, _)| error)
             }
             done => done.map_err(|(error, _)| error),
         }
@@ -90,21 +79,22 @@ impl Loaded {
     ///
     /// # Errors
     /// Like [`Self::from_file`].
-    pub fn from_bytes(object: &[u8], stubs: &StubAddresses, host: CpuFeatures) -> Result<Self, LoadError> {
+    pub fn from_bytes(object: &[u8], host: CpuFeatures) -> Result<Self, LoadError> {
         check_length(object.len() as u64)?;
-        Self::load(memfd::sealed(object)?, object.len() as u64, stubs, host).map_err(|(error, _)| error)
+        Self::load(memfd::sealed(object)?, object.len() as u64, host).map_err(|(error, _)| error)
     }
 
     /// Gives the file back when it could be mapped and is in order, but not be made executable.
-    fn load(file: File, len: u64, stubs: &StubAddresses, host: CpuFeatures) -> Result<Self, (LoadError, Option<File>)> {
+    #[inline]
+    fn load(file: File, len: u64, host: CpuFeatures) -> Result<Self, (LoadError, Option<File>)> {
         let mapped = || {
             check_length(len)?;
             let checked = object::check(&mut Reader::of_file(&file, len as usize, &mut Pieces::default())?, host)?;
-            Ok((Mapped::new(&file, checked.sections.in_place().end)?, checked))
+            Ok((Mapped::new(&file, checked.sections.in_place())?, checked))
         };
         let (mapped, Checked { sections, note, pc_map }) = mapped().map_err(|error| (error, None))?;
-        match mapped.link(&sections.stubs, &sections.text, stubs) {
-            Ok(linked) => Ok(Self { file: Arc::new(file), linked, sections, note, pc_map }),
+        match mapped.make_executable(&sections.text) {
+            Ok(()) => Ok(Self { file: Arc::new(file), mapped, sections, note, pc_map }),
             Err(error) => Err((error, Some(file))),
         }
     }
@@ -166,10 +156,11 @@ impl Loaded {
     }
 
     fn section(&self, at: &Range<usize>) -> &[u8] {
-        &self.linked.bytes()[at.clone()]
+        self.mapped.bytes(at)
     }
 }
 
+#[inline]
 fn check_length(len: u64) -> Result<(), LoadError> {
     if len > MAX_OBJECT_BYTES {
         return Err(LoadError::TooLong { found: len });

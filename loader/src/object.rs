@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
-use goblin::elf::reloc::{R_X86_64_64, Reloc, RelocSection};
 use goblin::elf::sym::{Sym, SymIterator, Symtab};
 use tvm_abi::sections;
-use tvm_abi::{CpuFeatures, NOTE_NAME, NOTE_TYPE, Note, PcMapHeader, Stub, TextOffset};
+use tvm_abi::{CpuFeatures, NOTE_NAME, NOTE_TYPE, Note, PcMapHeader, TextOffset};
 use tvm_isa::layout::{self, Layout};
 
 use crate::LoadError;
 use crate::reader::Reader;
-use crate::sections::{LAYOUT, Sections, find, limit};
+use crate::sections::{LAYOUT, Sections, find, limit, symbol_table};
 
 /// Bytes of an ELF note before its descriptor, with TVM's name.
 const NOTE_HEADER_BYTES: usize = 12 + (NOTE_NAME.len() + 1).next_multiple_of(4);
@@ -29,18 +28,19 @@ pub(crate) struct Checked {
 ///
 /// What remains is trust in the machine code and in the numbers of jump table and pc map: it follows from where the
 /// object was kept.
+#[inline]
 pub(crate) fn check(object: &mut Reader<'_>, host: CpuFeatures) -> Result<Checked, LoadError> {
     let sections = find(object)?;
     let note = note(object.bytes(sections.note.clone())?)?;
     if !host.contains(note.cpu_features) {
         return Err(LoadError::CpuFeatures { needed: note.cpu_features, host });
     }
-    stubs_are_relocated(object, &sections)?;
     let pc_map = pc_map_header(object, &sections.pc_map)?;
     tables_fit(&sections, &note)?;
     Ok(Checked { sections, note, pc_map })
 }
 
+#[inline]
 fn note(section: &[u8]) -> Result<Note, LoadError> {
     let (header, descriptor) = section.split_at_checked(NOTE_HEADER_BYTES).ok_or(LoadError::NoteHeader)?;
     let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
@@ -55,55 +55,14 @@ fn note(section: &[u8]) -> Result<Note, LoadError> {
     Ok(Note::decode(&descriptor[..descriptor_len])?)
 }
 
-/// Every slot has one relocation: R_X86_64_64 without addend, against the undefined symbol of its stub.
-fn stubs_are_relocated(object: &mut Reader<'_>, sections: &Sections) -> Result<(), LoadError> {
-    let section = object.bytes(sections.relocations.clone())?;
-    let relocations: Vec<Reloc> = RelocSection::parse(section, 0, section.len(), true, LAYOUT)?.iter().collect();
-    let symbols = relocations.iter().map(|relocation| symbol(object, sections, relocation.r_sym));
-    let symbols = symbols.collect::<Result<Vec<Option<Sym>>, LoadError>>()?;
-    for (slot, stub) in Stub::ALL.into_iter().enumerate() {
-        let mut fits = 0;
-        for (relocation, symbol) in relocations.iter().zip(&symbols) {
-            let fits_slot = relocation.r_offset == stub.slot_offset() as u64
-                && relocation.r_type == R_X86_64_64
-                && relocation.r_addend == Some(0);
-            if let Some(symbol) = symbol.as_ref().filter(|symbol| fits_slot && symbol.st_shndx == 0) {
-                fits += usize::from(is_named(object, sections, symbol, stub.symbol())?);
-            }
-        }
-        // As many relocations as slots, and one for each: none is left over.
-        if fits != 1 {
-            return Err(LoadError::Relocation { slot, expected: stub.symbol() });
-        }
-    }
-    Ok(())
-}
-
-/// An entry of the symbol table, if it is that long.
-fn symbol(object: &mut Reader<'_>, sections: &Sections, index: usize) -> Result<Option<Sym>, LoadError> {
-    if index >= sections.symbols.len() / SYMBOL_BYTES {
-        return Ok(None);
-    }
-    let start = sections.symbols.start + index * SYMBOL_BYTES;
-    Ok(Symtab::parse(object.bytes(start..start + SYMBOL_BYTES)?, 0, 1, LAYOUT)?.get(0))
-}
-
-fn is_named(object: &mut Reader<'_>, sections: &Sections, symbol: &Sym, expected: &str) -> Result<bool, LoadError> {
-    let Range { start, end } = sections.symbol_names;
-    let from = start.saturating_add(symbol.st_name);
-    if end.saturating_sub(from) <= expected.len() {
-        return Ok(false);
-    }
-    let found = object.bytes(from..from + expected.len() + 1)?;
-    Ok(found.strip_prefix(expected.as_bytes()) == Some(&[0]))
-}
-
+#[inline]
 fn pc_map_header(object: &mut Reader<'_>, at: &Range<usize>) -> Result<PcMapHeader, LoadError> {
     let header = PcMapHeader::parse(object.bytes(at.start..at.end.min(at.start + PcMapHeader::BYTES))?);
     header.filter(|header| header.map_len() == Some(at.len())).ok_or(LoadError::PcMap)
 }
 
 /// The note promises no more than the sections hold, and the images fit into the guest's regions.
+#[inline]
 fn tables_fit(sections: &Sections, note: &Note) -> Result<(), LoadError> {
     let slots = u64::from(note.jump_table_slots);
     limit(sections::NOTE, "number of jump table entries", slots, sections.jump_table.len() as u64 / 4)?;
@@ -132,8 +91,8 @@ pub struct Symbol {
 /// When the object's sections are not as they should be.
 pub fn symbols(object: &[u8]) -> Result<Vec<Symbol>, LoadError> {
     let sections = find(&mut Reader::of_bytes(object))?;
-    let names = &object[sections.symbol_names.clone()];
-    let at = &sections.symbols;
+    let (at, names) = symbol_table(&mut Reader::of_bytes(object))?;
+    let names = &object[names];
     let table = Symtab::parse(&object[..at.end], at.start, at.len() / SYMBOL_BYTES, LAYOUT)?;
     let in_text = |symbol: &Sym| symbol.st_shndx != 0 && symbol.st_name != 0;
     let text_len = sections.text.len() as u64;

@@ -10,10 +10,8 @@ use std::os::unix::fs::FileExt;
 
 use crate::LoadError;
 
-/// Bytes read at once where an object starts: its header and note.
-const HEAD: usize = 256;
-/// Bytes read at once where it ends: section headers, their names, relocations.
-const TAIL: usize = 1536;
+/// Bytes read at once where an object starts: its header and note, section headers and their names.
+const HEAD: usize = 1536;
 /// Bytes read at once elsewhere: what is needed next mostly stands beside it.
 const NEAR: usize = 128;
 
@@ -32,7 +30,6 @@ enum Source<'a> {
 #[derive(Default)]
 pub(crate) struct Pieces {
     head: Piece<HEAD>,
-    tail: Piece<TAIL>,
     near: Piece<NEAR>,
     long: Vec<u8>,
 }
@@ -53,15 +50,12 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the file is shorter, or cannot be read.
+    #[inline]
     pub(crate) fn of_file(file: &'a File, len: usize, pieces: &'a mut Pieces) -> Result<Self, LoadError> {
-        // The tail first: if it is there, so is everything before it.
-        let tail = pieces.tail.read(file, len.saturating_sub(TAIL)..len);
-        tail.map_err(|error| match (error.kind(), file.metadata()) {
-            (io::ErrorKind::UnexpectedEof, Ok(metadata)) => {
-                LoadError::Truncated { found: metadata.len(), expected: len as u64 }
-            }
-            _ => failed(error),
-        })?;
+        let found = file.metadata().map_err(failed)?.len();
+        if found < len as u64 {
+            return Err(LoadError::Truncated { found, expected: len as u64 });
+        }
         pieces.head.read(file, 0..HEAD.min(len)).map_err(failed)?;
         Ok(Self { source: Source::File(file, pieces), len })
     }
@@ -75,6 +69,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When it passes the object's end, or the file cannot be read.
+    #[inline]
     pub(crate) fn bytes(&mut self, range: Range<usize>) -> Result<&[u8], LoadError> {
         let past_end = LoadError::Truncated { found: self.len as u64, expected: range.end as u64 };
         if range.start > range.end || range.end > self.len {
@@ -82,8 +77,8 @@ impl<'a> Reader<'a> {
         }
         match &mut self.source {
             Source::Memory(object) => object.get(range).ok_or(past_end),
-            Source::File(file, Pieces { head, tail, near, long }) => {
-                if let Some(bytes) = head.get(&range).or_else(|| tail.get(&range)) {
+            Source::File(file, Pieces { head, near, long }) => {
+                if let Some(bytes) = head.get(&range) {
                     return Ok(bytes);
                 }
                 if range.len() > NEAR {
@@ -108,6 +103,7 @@ impl<const N: usize> Default for Piece<N> {
 
 impl<const N: usize> Piece<N> {
     /// Replaces what is held by this range of the file.
+    #[inline]
     fn read(&mut self, file: &File, range: Range<usize>) -> io::Result<()> {
         self.range = 0..0;
         file.read_exact_at(&mut self.bytes[..range.len()], range.start as u64)?;
@@ -142,7 +138,7 @@ mod tests {
     #[test]
     fn files_read_as_memory_does() {
         let (file, bytes) = numbered();
-        for len in [0, 1, HEAD - 1, HEAD, HEAD + 1, TAIL, TAIL + HEAD, TAIL + HEAD + 1, bytes.len()] {
+        for len in [0, 1, HEAD - 1, HEAD, HEAD + 1, HEAD + NEAR, bytes.len()] {
             let mut pieces = Pieces::default();
             let mut reader = Reader::of_file(&file, len, &mut pieces).unwrap();
             for start in (0..len).step_by(97) {
@@ -163,7 +159,7 @@ mod tests {
     #[test]
     fn a_file_that_is_too_short_is_found_out_at_once() {
         let (file, bytes) = numbered();
-        for len in [bytes.len() + 1, bytes.len() + TAIL, 1 << 30] {
+        for len in [bytes.len() + 1, bytes.len() + HEAD, 1 << 30] {
             let found = Reader::of_file(&file, len, &mut Pieces::default()).err().unwrap();
             assert!(matches!(found, LoadError::Truncated { found: 8000, expected } if expected == len as u64));
         }

@@ -8,44 +8,37 @@ use std::ops::Range;
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::header::{self, header64};
 use goblin::elf::section_header::{self as sh, section_header64};
-use tvm_abi::Stub;
 use tvm_abi::sections::{self, PAGE};
 
 use crate::LoadError;
 use crate::reader::Reader;
 
-/// Most sections in an object. TVM writes 13; line tables add some.
+/// Most sections in an object. TVM writes 11; line tables add some.
 pub const MAX_SECTIONS: u64 = 64;
 
 /// How everything in the file is laid out: little-endian, 64 bits.
 pub(crate) const LAYOUT: Ctx = Ctx { container: Container::Big, le: Endian::Little };
 
-/// Name of the relocation section.
-const STUB_RELOCATIONS: &str = ".rela.data.rel.stubs";
-
 /// The longest name that matters, and one byte more to tell it from longer ones.
-const NAME_WINDOW: usize = STUB_RELOCATIONS.len() + 1;
+const NAME_WINDOW: usize = sections::JUMP_TABLE.len() + 1;
 
 /// Where in the file the sections are that loading needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Sections {
     pub note: Range<usize>,
-    pub stubs: Range<usize>,
     pub text: Range<usize>,
     pub jump_table: Range<usize>,
     pub pc_map: Range<usize>,
     pub program: Range<usize>,
     pub ro_image: Range<usize>,
     pub rw_image: Range<usize>,
-    pub relocations: Range<usize>,
-    pub symbols: Range<usize>,
-    pub symbol_names: Range<usize>,
 }
 
 impl Sections {
-    /// The part of the file that is mapped to be used where it is.
+    /// The part of the file that is mapped to be used where it is. It starts with the text.
     pub(crate) fn in_place(&self) -> Range<usize> {
-        0..[&self.stubs, &self.text, &self.pc_map, &self.program].into_iter().fold(0, |end, part| end.max(part.end))
+        let end = [&self.text, &self.pc_map, &self.program].into_iter().fold(0, |end, part| end.max(part.end));
+        self.text.start..end
     }
 }
 
@@ -65,21 +58,20 @@ const fn rule(name: &'static str, kind: u32, align: u64, offset: Option<u64>, un
     Rule { name, kind, align, offset, unit }
 }
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 7] = [
     rule(sections::NOTE, sh::SHT_NOTE, 4, None, 4),
-    rule(sections::STUBS, sh::SHT_PROGBITS, 8, Some(sections::STUBS_FILE_OFFSET), 8),
     rule(sections::TEXT, sh::SHT_PROGBITS, PAGE, Some(sections::TEXT_FILE_OFFSET), 1),
     rule(sections::JUMP_TABLE, sh::SHT_PROGBITS, PAGE, None, PAGE),
     rule(sections::PC_MAP, sh::SHT_PROGBITS, 4, None, 1),
     rule(sections::PROGRAM, sh::SHT_PROGBITS, 1, None, 1),
     rule(sections::RO_IMAGE, sh::SHT_PROGBITS, PAGE, None, PAGE),
     rule(sections::RW_IMAGE, sh::SHT_PROGBITS, PAGE, None, PAGE),
-    rule(STUB_RELOCATIONS, sh::SHT_RELA, 8, None, 24),
 ];
 
 type Header = section_header64::SectionHeader;
 
 /// Finds and checks an object's sections.
+#[inline]
 pub(crate) fn find(object: &mut Reader<'_>) -> Result<Sections, LoadError> {
     let Headers { headers, names, at: headers_at } = section_headers(object)?;
     let len = object.len();
@@ -102,23 +94,18 @@ pub(crate) fn find(object: &mut Reader<'_>) -> Result<Sections, LoadError> {
         by_name.and_then(|(_, header)| header).ok_or(LoadError::Missing(name))
     };
     let at = |name| header_of(name).map(range);
-    let (symbols, symbol_names) = symbol_table(&headers, header_of(STUB_RELOCATIONS)?, len)?;
     let sections = Sections {
         note: at(sections::NOTE)?,
-        stubs: at(sections::STUBS)?,
         text: at(sections::TEXT)?,
         jump_table: at(sections::JUMP_TABLE)?,
         pc_map: at(sections::PC_MAP)?,
         program: at(sections::PROGRAM)?,
         ro_image: at(sections::RO_IMAGE)?,
         rw_image: at(sections::RW_IMAGE)?,
-        relocations: at(STUB_RELOCATIONS)?,
-        symbols,
-        symbol_names,
     };
-    let slots = Stub::ALL.len() as u64;
-    field(sections::STUBS, "length", sections.stubs.len() as u64, 8 * slots)?;
-    field(STUB_RELOCATIONS, "number of relocations", sections.relocations.len() as u64 / 24, slots)?;
+    // Else the rest would be mapped at another place than its own.
+    limit(sections::TEXT, "file offset", sections.text.start as u64, sections.pc_map.start as u64)?;
+    limit(sections::TEXT, "file offset", sections.text.start as u64, sections.program.start as u64)?;
     text_is_alone(&headers, headers_at, &sections.text)?;
     Ok(sections)
 }
@@ -130,6 +117,7 @@ struct Headers {
     names: Range<usize>,
 }
 
+#[inline]
 fn section_headers(object: &mut Reader<'_>) -> Result<Headers, LoadError> {
     let len = object.len();
     let elf = header64::Header::parse(object.bytes(0..header64::SIZEOF_EHDR.min(len))?)?;
@@ -155,6 +143,7 @@ fn section_headers(object: &mut Reader<'_>) -> Result<Headers, LoadError> {
 }
 
 /// The section's name, cut off where it can no longer be one that matters.
+#[inline]
 fn name_of<'a>(
     object: &'a mut Reader<'_>,
     names: &Range<usize>,
@@ -171,6 +160,7 @@ fn is_inert(header: &sh::SectionHeader) -> bool {
     header.sh_flags & u64::from(live) == 0 && ![sh::SHT_REL, sh::SHT_RELA].contains(&header.sh_type)
 }
 
+#[inline]
 fn check(rule: &Rule, header: &sh::SectionHeader, file_len: usize) -> Result<(), LoadError> {
     let Rule { name, kind, align, offset, unit } = *rule;
     field(name, "section type", header.sh_type.into(), kind.into())?;
@@ -186,23 +176,17 @@ fn check(rule: &Rule, header: &sh::SectionHeader, file_len: usize) -> Result<(),
     in_file(name, header, file_len).map(|_| ())
 }
 
-/// The symbol table that the relocations refer to, and its names.
-fn symbol_table(
-    headers: &[sh::SectionHeader],
-    relocations: &sh::SectionHeader,
-    file_len: usize,
-) -> Result<(Range<usize>, Range<usize>), LoadError> {
-    let linked = |index: u32, name| headers.get(index as usize).ok_or(LoadError::Missing(name));
-    let table = linked(relocations.sh_link, ".symtab")?;
-    field(".symtab", "section type", table.sh_type.into(), sh::SHT_SYMTAB.into())?;
-    let names = linked(table.sh_link, ".strtab")?;
+/// The symbol table and its names, for tools.
+pub(crate) fn symbol_table(object: &mut Reader<'_>) -> Result<(Range<usize>, Range<usize>), LoadError> {
+    let Headers { headers, .. } = section_headers(object)?;
+    let table = headers.iter().find(|header| header.sh_type == sh::SHT_SYMTAB).ok_or(LoadError::Missing(".symtab"))?;
+    let names = headers.get(table.sh_link as usize).ok_or(LoadError::Missing(".strtab"))?;
     field(".strtab", "section type", names.sh_type.into(), sh::SHT_STRTAB.into())?;
-    let target = linked(relocations.sh_info, sections::STUBS)?;
-    field(STUB_RELOCATIONS, "relocated section's offset", target.sh_offset, sections::STUBS_FILE_OFFSET)?;
-    Ok((in_file(".symtab", table, file_len)?, in_file(".strtab", names, file_len)?))
+    Ok((in_file(".symtab", table, object.len())?, in_file(".strtab", names, object.len())?))
 }
 
 /// Text is made executable in whole pages: nothing else may lie in them.
+#[inline]
 fn text_is_alone(headers: &[sh::SectionHeader], at: Range<usize>, text: &Range<usize>) -> Result<(), LoadError> {
     let end = (text.end as u64).next_multiple_of(PAGE);
     let others = headers.iter().filter(|h| ![sh::SHT_NULL, sh::SHT_NOBITS].contains(&h.sh_type));
@@ -217,6 +201,7 @@ fn text_is_alone(headers: &[sh::SectionHeader], at: Range<usize>, text: &Range<u
     Ok(())
 }
 
+#[inline]
 fn in_file(name: &'static str, header: &sh::SectionHeader, file_len: usize) -> Result<Range<usize>, LoadError> {
     limit(name, "file offset", header.sh_offset, file_len as u64)?;
     limit(name, "length", header.sh_size, file_len as u64 - header.sh_offset)?;

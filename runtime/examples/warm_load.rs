@@ -13,7 +13,7 @@ use std::time::Instant;
 use tvm_abi::{CpuFeatures, Tier};
 use tvm_cache::{Cache, Hit, hash};
 use tvm_isa::{Container, GpVersion};
-use tvm_loader::{Loaded, StubAddresses};
+use tvm_loader::Loaded;
 use tvm_runtime::{Engine, EngineConfig, Module, Origin, Tiers, object_key};
 
 /// Code sizes of the programs, in bytes.
@@ -70,7 +70,7 @@ fn fill(cache: &Path, size: usize) -> Result<(Vec<String>, u64), Failure> {
     let hashes = (0..4).map(|variant| {
         let blob = program(size, variant);
         let code_hash = hash(&blob);
-        engine.load(VERSION, Container::Raw, code_hash, || Ok(&blob))?;
+        engine.prewarm(VERSION, Container::Raw, code_hash, &blob)?;
         let key = engine.key_parts(VERSION, Container::Raw, code_hash, Tier::Fast).key();
         object_kib = engine.cache().and_then(|cache| cache.lookup(&key)).map_or(0, |hit| hit.object_len >> 10);
         Ok(to_hex(&code_hash))
@@ -147,7 +147,6 @@ fn by_engine(cache: &str, hashes: &[[u8; 32]]) -> Result<Vec<(String, u64)>, Fai
 }
 
 fn by_steps(cache: &Path, hashes: &[[u8; 32]]) -> Result<Vec<(String, u64)>, Failure> {
-    let stubs = StubAddresses::new(|_| 0x1234_5678);
     let find = |cache: &Cache, key| -> Result<Hit, Failure> { Ok(cache.lookup(&key).ok_or("not in the cache")?) };
     let mut watch = Watch::start();
     let cpu = CpuFeatures::host();
@@ -161,7 +160,7 @@ fn by_steps(cache: &Path, hashes: &[[u8; 32]]) -> Result<Vec<(String, u64)>, Fai
         watch.step(&format!("program {number}: key"));
         let hit = find(&cache, key)?;
         watch.step(&format!("program {number}: Cache::lookup"));
-        loaded.push(Loaded::from_file(hit.file, hit.object_len, &stubs, cpu)?);
+        loaded.push(Loaded::from_file(hit.file, hit.object_len, cpu)?);
         watch.step(&format!("program {number}: Loaded::from_file"));
     }
     Ok(watch.steps)

@@ -14,6 +14,8 @@ use core::mem::offset_of;
 
 use tvm_isa::Gas;
 
+use crate::Stub;
+
 /// Bytes between the start of the context and guest address 0.
 pub const CONTEXT_BYTES: usize = 4096;
 
@@ -34,8 +36,8 @@ pub struct VmContext {
     pub regs: u64,
     /// The host's stack pointer to return to when compiled code is left.
     pub host_rsp: u64,
-    /// Native address that identifies the place compiled code was left at: the return address of the call to the stub
-    /// (the pc map knows it by the byte before), or the faulting machine instruction.
+    /// Native address that identifies the place compiled code was left at: the return address of the call to the stub, or
+    /// what was pushed in its place (the pc map knows it by the byte before), or the faulting machine instruction.
     pub site: u64,
     /// Address of the module's text, added to jump table entries.
     pub text_base: u64,
@@ -48,6 +50,8 @@ pub struct VmContext {
     pub host_call_entry: u64,
     /// The runtime's own data for `host_call_entry`.
     pub host_call_data: u64,
+    /// Addresses of the stubs, by number. They are here and not beside the text, so that an object is mapped as it is.
+    pub stubs: [u64; Stub::ALL.len()],
 }
 
 macro_rules! offsets {
@@ -75,6 +79,8 @@ offsets! {
     HOST_CALL_ENTRY = host_call_entry;
     /// Displacement of [`VmContext::host_call_data`] from the segment base.
     HOST_CALL_DATA = host_call_data;
+    /// Displacement of [`VmContext::stubs`] from the segment base.
+    STUBS = stubs;
 }
 
 /// Displacement of the dynamic jump table from the segment base.

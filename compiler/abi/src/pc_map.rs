@@ -14,7 +14,8 @@
 //! ```
 //!
 //! The first site of a region counts from the region's start. *Cold sites* stand together at the end of the text, each
-//! a call of [`COLD_SITE_BYTES`] bytes, so that their index follows from the return address.
+//! a call of [`COLD_SITE_BYTES`] bytes, so that their index follows from the return address. Dynamic jumps take two: a
+//! push of what would be the return address of the first, and a jump ([`crate::Stub::Jump`]).
 //!
 //! The text offset of a site is that of the machine instruction that faults, or of the last byte of the instruction that
 //! calls a stub: the return address less one, because the return address itself may begin the next region.
@@ -252,7 +253,14 @@ impl<'a> PcMap<'a> {
     #[must_use]
     #[inline]
     pub fn entry(&self, pc: Pc) -> Option<Region> {
-        // Invocations begin at the first few instructions: looking there first spares them the search.
+        // Most runs begin at the first instruction, and invocations at the first few: looking there first spares them the
+        // search.
+        if let Some(first) = self.records.first_chunk()
+            && let (region, _) = decode_record(first)
+            && region.pc == pc
+        {
+            return Some(region);
+        }
         let mut end = 1;
         while end < self.region_count() && self.record(end).0.pc <= pc {
             end *= 2;
@@ -330,9 +338,7 @@ impl<'a> PcMap<'a> {
     #[inline]
     fn record(&self, index: usize) -> (Region, usize) {
         let bytes = &self.records[index * RECORD..(index + 1) * RECORD];
-        let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-        let region = Region { text: TextOffset(word(0)), pc: Pc(word(4)), charge: Gas(word(8).into()) };
-        (region, word(12) as usize)
+        decode_record(bytes.first_chunk().expect("as long as a record"))
     }
 }
 
@@ -346,6 +352,13 @@ fn zigzag(difference: i32) -> u32 {
 #[inline]
 fn unzigzag(number: u32) -> i32 {
     (number >> 1) as i32 ^ -((number & 1) as i32)
+}
+
+/// A region, and where its sites start in the stream.
+#[inline]
+fn decode_record(bytes: &[u8; RECORD]) -> (Region, usize) {
+    let [text, pc, charge, sites] = words(bytes);
+    (Region { text: TextOffset(text), pc: Pc(pc), charge: Gas(charge.into()) }, sites as usize)
 }
 
 /// ULEB128.

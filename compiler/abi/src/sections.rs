@@ -4,26 +4,19 @@
 //! by the compiler with `object` and read by the loader with `goblin`. Loading takes time independent of the code's
 //! size: the text is never relocated, tables are mapped as they are, and nothing is decoded before it is needed.
 //!
-//! The first page of the file holds ELF header, note and stub slots, the text follows at [`TEXT_FILE_OFFSET`]. Mapped
-//! in one piece, the stub slots therefore lie at a fixed distance before the text, which reaches them with
-//! RIP-relative calls that need no relocation.
+//! The first page of the file holds ELF header, note, section headers and their names, so that one read finds all that
+//! decides about loading. The text follows at [`TEXT_FILE_OFFSET`]; it reaches the stubs through the VM context
+//! ([`crate::VmContext::stubs`]) and needs no relocation: nothing is written when an object is loaded.
 
 /// Version of everything in this crate: sections, note, context, register map, stubs. Any change that would make old
 /// objects misbehave under a new runtime, or the reverse, counts it up.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// The note that identifies the object; see [`crate::Note`]. Written by the compiler, checked by the loader before
 /// anything else is believed.
 pub const NOTE: &str = ".note.tvm";
 
-/// One 8-byte slot for each [`crate::Stub`], relocated with R_X86_64_64 against its undefined symbol. It is the only
-/// relocated section. The loader writes the addresses into a private copy of the page, then makes it read-only.
-pub const STUBS: &str = ".data.rel.stubs";
-
-/// File offset of [`STUBS`].
-pub const STUBS_FILE_OFFSET: u64 = 2048;
-
-/// Machine code. Mapped read and execute from the file, shared between processes. The distance to [`STUBS`] is fixed.
+/// Machine code. Mapped read and execute from the file, shared between processes.
 pub const TEXT: &str = ".text";
 
 /// File offset of [`TEXT`].

@@ -1,14 +1,16 @@
 //! The stubs: the only code outside its own text that compiled code calls.
 //!
 //! Every exit is a call, so that the return address tells where the guest was; the [`crate::PcMap`] turns it into a
-//! program counter and the gas to give back. Guest registers are in their host registers at every call to a stub.
+//! program counter and the gas to give back. [`Stub::Jump`], through which guests halt, is jumped to instead, with the
+//! place pushed: a call that is never returned from costs a return predicted wrongly. Guest registers are in their host
+//! registers at every call of a stub.
 
 use tvm_isa::layout::HALT_ADDRESS;
 
-use crate::context::MAX_JUMP_TABLE_SLOTS;
+use crate::context::{self, MAX_JUMP_TABLE_SLOTS};
 use crate::sections::{NO_TARGET, PAGE};
 
-/// The stubs in the order of their slots in [`crate::sections::STUBS`].
+/// The stubs in the order of their slots in [`crate::VmContext::stubs`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum Stub {
@@ -20,7 +22,8 @@ pub enum Stub {
     /// `ecalli`: [`crate::VmContext::host_call_id`] and [`crate::VmContext::host_call_pc`] are set. Returns to the
     /// instruction after it, unless the host leaves.
     HostCall = 2,
-    /// A dynamic jump that writes no register and cannot go through the jump table. The scratch register holds
+    /// A dynamic jump that writes no register and cannot go through the jump table. On the stack is where in the text it
+    /// is, as a call's return address would tell, but counted from the text's start. The scratch register holds
     /// [`jump_key`] of its address, or, if the address has an entry where no block starts, the sum of the text's address
     /// and [`NO_TARGET`]. Halts if that is [`HALT_KEY`]; otherwise this is [`Stub::Interpret`].
     Jump = 3,
@@ -44,7 +47,7 @@ impl Stub {
     /// All stubs in slot order.
     pub const ALL: [Self; 4] = [Self::OutOfGas, Self::Interpret, Self::HostCall, Self::Jump];
 
-    /// The undefined symbol that names the stub in an object.
+    /// The symbol that names the code in an object that jumps to the stub.
     #[must_use]
     pub const fn symbol(self) -> &'static str {
         match self {
@@ -55,10 +58,10 @@ impl Stub {
         }
     }
 
-    /// Byte offset of the stub's slot in the stub section.
+    /// Displacement of the stub's address from the segment base.
     #[must_use]
-    pub const fn slot_offset(self) -> usize {
-        self as usize * 8
+    pub const fn slot(self) -> i32 {
+        context::STUBS + self as i32 * 8
     }
 }
 
@@ -94,7 +97,7 @@ mod tests {
     #[test]
     fn numbers_are_places_in_the_lists() {
         for (at, stub) in Stub::ALL.into_iter().enumerate() {
-            assert_eq!((stub as usize, stub.slot_offset()), (at, at * 8));
+            assert_eq!((stub as usize, stub.slot()), (at, context::STUBS + 8 * at as i32));
         }
         for leave in [Leave::OutOfGas, Leave::Interpret, Leave::HostCall, Leave::Fault, Leave::Halt] {
             assert_eq!(Leave::from_number(leave as u64), Some(leave));

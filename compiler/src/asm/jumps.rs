@@ -86,6 +86,20 @@ impl Assembler {
         self.ops.put(0xe8 | u64::from(distance) << 8, 5);
     }
 
+    /// Jumps to what stands at `place`, before here.
+    #[inline]
+    pub fn jump_back(&mut self, place: TextOffset) {
+        let distance = place.0.wrapping_sub(self.here().0 + 5);
+        self.ops.put(0xe9 | u64::from(distance) << 8, 5);
+    }
+
+    /// Pushes the offset at which the push ends, as a call pushes its end's address.
+    #[inline]
+    pub fn push_here(&mut self) {
+        let end = self.here().0 + 5;
+        self.ops.put(0x68 | u64::from(end) << 8, 5);
+    }
+
     /// How far a block is from here, if its place is known.
     #[inline]
     fn distance(&self, target: Target) -> Option<i32> {

@@ -1,4 +1,4 @@
-//! The symbol table: a local symbol `pc_N` for each basic block, named after its program counter, then the undefined stubs.
+//! The symbol table: a symbol `pc_N` for each basic block, named after its program counter, then the jumps to the stubs.
 //!
 //! There are about as many symbols as the program has jumps, so they are written without formatting machinery: an entry
 //! and a name are one store each.
@@ -8,6 +8,7 @@ use tvm_abi::Stub;
 use tvm_isa::Pc;
 
 use crate::MAX_CODE_BYTES;
+use crate::control::{THUNK_BYTES, thunk};
 
 /// Bytes of a symbol table entry.
 pub const ENTRY_BYTES: usize = 24;
@@ -32,14 +33,14 @@ pub struct Blocks<'a> {
 }
 
 impl Blocks<'_> {
-    /// Number of local symbols, the null symbol included: the index of the first stub's symbol.
-    pub fn first_global(self) -> u32 {
-        self.places.len() as u32 + 1
+    /// Number of symbols, the null symbol included.
+    pub fn count(self) -> u32 {
+        (1 + self.places.len() + Stub::ALL.len()) as u32
     }
 
     /// Appends the entries. `starts` are the blocks' program counters, in order.
     pub fn write_entries(self, starts: impl Iterator<Item = Pc>, file: &mut Vec<u8>) {
-        file.reserve((self.places.len() + 1 + Stub::ALL.len()) * ENTRY_BYTES);
+        file.reserve(self.count() as usize * ENTRY_BYTES);
         file.extend_from_slice(&[0; ENTRY_BYTES]);
         let function = elf::SymbolInfo::new(elf::STB_LOCAL, elf::STT_FUNC).0;
         let mut name = 1;
@@ -50,9 +51,8 @@ impl Blocks<'_> {
             file.extend_from_slice(&entry(name, function, self.text_section, start, end - start));
             name += PREFIX_LEN as u32 + digits.of(pc) + 1;
         }
-        let undefined = elf::SymbolInfo::new(elf::STB_GLOBAL, elf::STT_NOTYPE).0;
         for stub in Stub::ALL {
-            file.extend_from_slice(&entry(name, undefined, 0, 0, 0));
+            file.extend_from_slice(&entry(name, function, self.text_section, thunk(stub).0, THUNK_BYTES));
             name += stub.symbol().len() as u32 + 1;
         }
     }
@@ -146,7 +146,7 @@ mod tests {
         names.remove(0);
 
         let entries: Vec<&[u8]> = table.chunks(ENTRY_BYTES).collect();
-        assert_eq!(entries.len(), blocks.first_global() as usize + Stub::ALL.len());
+        assert_eq!(entries.len(), blocks.count() as usize);
         let word = |bytes: &[u8]| u32::from_le_bytes(bytes[..4].try_into().unwrap());
         let name_of = |entry: &[u8]| {
             let name = &names[word(entry) as usize..];
@@ -160,8 +160,9 @@ mod tests {
             let end = places.get(index + 1).copied().unwrap_or(1000);
             assert_eq!(word(&entry[16..]), end - places[index]);
         }
-        for (stub, entry) in Stub::ALL.iter().zip(&entries[blocks.first_global() as usize..]) {
+        for (index, (stub, entry)) in Stub::ALL.iter().zip(&entries[1 + starts.len()..]).enumerate() {
             assert_eq!(name_of(entry), stub.symbol());
+            assert_eq!((word(&entry[8..]), word(&entry[16..]), entry[6]), (8 * index as u32, 8, 3));
         }
         assert_eq!(names.last(), Some(&0));
     }

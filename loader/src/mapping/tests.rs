@@ -4,7 +4,7 @@ use tvm_abi::CpuFeatures;
 
 use super::*;
 use crate::reader::Reader;
-use crate::tests::{good, stubs};
+use crate::tests::good;
 use crate::{Loaded, memfd, object};
 
 /// Rights and addresses of the process's mappings.
@@ -29,13 +29,15 @@ fn rights(bytes: &[u8]) -> Vec<String> {
 #[test]
 fn rights_at_each_stage() {
     let object = good();
-    let mapped = Mapped::new(&memfd::sealed(&object).unwrap(), object.len()).unwrap();
-    assert!(rights(mapped.bytes()).iter().all(|rights| rights == "rw-p"));
-    let sections = object::check(&mut Reader::of_bytes(mapped.bytes()), CpuFeatures::BASELINE).unwrap().sections;
-    let linked = mapped.link(&sections.stubs, &sections.text, &stubs()).unwrap();
-    let rights = rights(linked.bytes());
-    assert_eq!((rights[0].as_str(), rights[1].as_str()), ("r--p", "r-xp"));
-    assert!(rights[2..].iter().all(|rights| rights == "r--p"), "{rights:?}");
+    let sections = object::check(&mut Reader::of_bytes(&object), CpuFeatures::BASELINE).unwrap().sections;
+    let part = sections.in_place();
+    let mapped = Mapped::new(&memfd::sealed(&object).unwrap(), part.clone()).unwrap();
+    assert_eq!(mapped.bytes(&part), &object[part.clone()]);
+    assert!(rights(mapped.bytes(&part)).iter().all(|rights| rights == "r--p"));
+    mapped.make_executable(&sections.text).unwrap();
+    let rights = rights(mapped.bytes(&part));
+    assert_eq!(rights[0], "r-xp");
+    assert!(rights.len() > 1 && rights[1..].iter().all(|rights| rights == "r--p"), "{rights:?}");
 }
 
 #[test]
@@ -45,7 +47,7 @@ fn no_page_is_writable_and_executable_at_any_time() {
         scope.spawn(|| {
             let object = good();
             for _ in 0..500 {
-                Loaded::from_bytes(&object, &stubs(), CpuFeatures::BASELINE).unwrap();
+                Loaded::from_bytes(&object, CpuFeatures::BASELINE).unwrap();
             }
             done.store(true, Ordering::Relaxed);
         });
@@ -81,13 +83,13 @@ fn objects_on_a_file_system_without_execution_are_copied() {
         let object = good();
         std::fs::write(&path, &object).unwrap();
 
-        let mapped = Mapped::new(&File::open(&path).unwrap(), object.len()).unwrap();
-        let sections = object::check(&mut Reader::of_bytes(mapped.bytes()), CpuFeatures::BASELINE).unwrap().sections;
-        let error = mapped.link(&sections.stubs, &sections.text, &stubs()).unwrap_err();
+        let sections = object::check(&mut Reader::of_bytes(&object), CpuFeatures::BASELINE).unwrap().sections;
+        let mapped = Mapped::new(&File::open(&path).unwrap(), sections.in_place()).unwrap();
+        let error = mapped.make_executable(&sections.text).unwrap_err();
         assert!(is_not_executable_here(&error), "{error}");
 
         let len = object.len() as u64;
-        let loaded = Loaded::from_file(File::open(&path).unwrap(), len, &stubs(), CpuFeatures::BASELINE).unwrap();
+        let loaded = Loaded::from_file(File::open(&path).unwrap(), len, CpuFeatures::BASELINE).unwrap();
         crate::tests::assert_is_good(&loaded);
         drop(loaded);
         std::fs::remove_file(&path).unwrap();

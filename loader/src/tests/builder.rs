@@ -1,7 +1,7 @@
 //! Objects made by hand from the format's description, so that they can be wrong in every way.
 
 use tvm_abi::sections::{self, FORMAT_VERSION, PAGE};
-use tvm_abi::{CpuFeatures, Note, PcMapBuilder, Region, Stub, TextOffset};
+use tvm_abi::{CpuFeatures, Note, PcMapBuilder, Region, TextOffset};
 use tvm_isa::layout::Sizes;
 use tvm_isa::{Container, Gas, GasModel, GpVersion, Pc};
 
@@ -71,42 +71,30 @@ pub fn symbol(name: usize, section: u16, value: u64, len: u64) -> Vec<u8> {
     out
 }
 
-pub fn relocation(offset: u64, symbol: u64, kind: u64, addend: u64) -> Vec<u8> {
-    [offset, symbol << 32 | kind, addend].iter().flat_map(|word| word.to_le_bytes()).collect()
-}
+/// What the code of [`sections`] returns.
+pub const RETURNED: u32 = 0x0123_4567;
 
-/// The sections of a good object. Its code returns the address in the slot of the last stub.
+/// The sections of a good object.
 pub fn sections() -> Vec<Section> {
-    // mov rax, [rip - distance]; ret
-    let distance = (sections::TEXT_FILE_OFFSET - sections::STUBS_FILE_OFFSET) as i32 + 7;
-    let slot = Stub::ALL.last().unwrap().slot_offset() as i32;
-    let mut text = vec![0x48, 0x8b, 0x05];
-    text.extend((slot - distance).to_le_bytes());
-    text.push(0xc3);
+    // mov eax, RETURNED; ret; int3; int3
+    let mut text = vec![0xb8];
+    text.extend(RETURNED.to_le_bytes());
+    text.extend([0xc3, 0xcc, 0xcc]);
     let mut pc_map = PcMapBuilder::default();
     pc_map.region(Region { text: TextOffset(0), pc: Pc(0), charge: Gas(1) });
-    let mut names = b"\0pc_0\0".to_vec();
-    let mut table = [symbol(0, 0, 0, 0), symbol(1, 3, 0, 8)].concat();
-    let mut relocations = Vec::new();
-    for (index, stub) in (2..).zip(Stub::ALL) {
-        table.extend(symbol(names.len(), 0, 0, 0));
-        names.extend(stub.symbol().as_bytes());
-        names.push(0);
-        relocations.extend(relocation(stub.slot_offset() as u64, index, 1, 0));
-    }
+    let names = b"\0pc_0\0undefined\0".to_vec();
+    let table = [symbol(0, 0, 0, 0), symbol(1, 2, 0, 8), symbol(6, 0, 0, 0)].concat();
     let page = |byte| vec![byte; PAGE as usize];
     vec![
         Section::new(sections::NOTE, NOTE, ALLOC, 4, note_section(&note().encode())),
-        Section::new(sections::STUBS, PROGBITS, ALLOC | WRITE, 8, vec![0; Stub::ALL.len() * 8]),
         Section::new(sections::TEXT, PROGBITS, ALLOC | EXEC, PAGE, text),
         Section::new(sections::JUMP_TABLE, PROGBITS, ALLOC, PAGE, page(0xff)),
         Section::new(sections::PC_MAP, PROGBITS, ALLOC, 8, pc_map.finish()),
         Section::new(sections::PROGRAM, PROGBITS, ALLOC, 8, b"program".to_vec()),
         Section::new(sections::RO_IMAGE, PROGBITS, ALLOC, PAGE, page(0x11)),
         Section::new(sections::RW_IMAGE, PROGBITS, ALLOC | WRITE, PAGE, page(0x22).repeat(2)),
-        Section { link: 10, ..Section::new(".symtab", SYMTAB, 0, 8, table) },
+        Section { link: 9, ..Section::new(".symtab", SYMTAB, 0, 8, table) },
         Section::new(".strtab", STRTAB, 0, 1, names),
-        Section { link: 9, info: 2, ..Section::new(".rela.data.rel.stubs", RELA, 0, 8, relocations) },
     ]
 }
 
@@ -117,7 +105,6 @@ pub fn build(sections: &[Section]) -> Vec<u8> {
     let mut headers = vec![0; HEADER];
     for section in sections {
         let least = match section.name {
-            sections::STUBS => sections::STUBS_FILE_OFFSET as usize,
             sections::TEXT => sections::TEXT_FILE_OFFSET as usize,
             _ => 0,
         };

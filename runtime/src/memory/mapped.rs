@@ -124,8 +124,8 @@ impl MappedMemory {
             image.segments().iter().for_each(|s| self.table.set(s.first, s.count, s.access));
             self.used_before = false;
         }
-        // SAFETY: the context page is writable, and `&mut self` means that nothing else refers to it.
-        unsafe { self.space.context_ptr().write_bytes(0, 1) };
+        // SAFETY: `&mut self` means that nothing else refers to the context.
+        unsafe { self.space.reset_context() };
         self.file_replaced = false;
         self.hardware_protected = true;
         self.runs_left = MAX_PROTECTED_RUNS / 2;

@@ -40,7 +40,7 @@ impl CompiledCode {
     /// Code at `text`, which `owner` keeps mapped there, unchanged. Installs the handler for the code's faults.
     ///
     /// # Safety
-    /// The code must be what TVM's compiler made, linked with this runtime's stubs. The loader cannot check that: it
+    /// The code must be what TVM's compiler made. The loader cannot check that: it
     /// follows from where an object comes from (this process's compiler, or a cache directory of our own).
     ///
     /// # Errors
@@ -101,16 +101,16 @@ impl CompiledCode {
         // SAFETY: as above.
         let (gas_left, site, host_call_pc) = unsafe { ((*context).gas, (*context).site, (*context).host_call_pc) };
         *gas = gas_left;
+        let reason = Leave::from_number(leave).ok_or_else(|| broken("code left for an unknown reason"))?;
         if let Some(panic) = host.panic {
             resume_unwind(panic);
         }
-        if activation.page_lost.get() {
+        if reason == Leave::Fault && activation.page_lost.get() {
             return Err(broken("a page of guest memory is missing from its file"));
         }
         if host.kept.is_some() && !is_in(host.memory, space) {
             return Err(broken("a host call put other memory in the place of the guest's"));
         }
-        let reason = Leave::from_number(leave).ok_or_else(|| broken("code left for an unknown reason"))?;
         Ok(Left { reason, site, host_call_pc: Pc(host_call_pc as u32) })
     }
 }

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Compiled code runs on the host's stack, with the stack pointer as [`enter`] left it: 8 bytes off a multiple of 16, so
-//! that it is aligned for Rust once the code has called a stub. At [`HOST_RSP`] lie the registers that the
-//! ABI of Rust wants kept. The direction flag and MXCSR are not touched.
+//! that it is aligned for Rust once the code has called a stub. At [`HOST_RSP`] lie the two registers that
+//! inline assembly cannot declare as overwritten. The direction flag and MXCSR are not touched.
 //!
 //! Guest registers are moved directly to and from where Rust keeps them ([`REGS`]): a copy made right
 //! afterwards, in larger pieces, would have to wait until the processor has written the small ones.
@@ -17,9 +17,9 @@
 //! The gs base must be guest address 0 all the while. There is no unwind information for these functions: panics must
 //! not pass them, and backtraces from a host call end here.
 
-use std::arch::naked_asm;
+use std::arch::{asm, naked_asm};
 
-use tvm_abi::context::{GAS_SLOT, HOST_CALL_DATA, HOST_CALL_ENTRY, HOST_RSP, REGS, SITE};
+use tvm_abi::context::{GAS_SLOT, HOST_CALL_DATA, HOST_CALL_ENTRY, HOST_RSP, REGS, SITE, TEXT_BASE};
 use tvm_abi::registers::{GAS, GUEST, SCRATCH};
 use tvm_abi::{HALT_KEY, HostReg, Leave, Stub};
 use tvm_isa::Reg;
@@ -81,17 +81,7 @@ const _: () = assert!(SCRATCH as u8 == HostReg::Rcx as u8, "enter jumps through 
 /// Returns from [`enter`] with a reason: the end of every way out.
 macro_rules! return_to_host {
     () => {
-        concat!(
-            "mov eax, {reason}\n",
-            "mov rsp, qword ptr gs:[{host_rsp}]\n",
-            "pop r15\n",
-            "pop r14\n",
-            "pop r13\n",
-            "pop r12\n",
-            "pop rbx\n",
-            "pop rbp\n",
-            "ret\n",
-        )
+        concat!("mov eax, {reason}\n", "mov rsp, qword ptr gs:[{host_rsp}]\n", "pop rbx\n", "pop rbp\n", "ret\n",)
     };
 }
 
@@ -107,18 +97,36 @@ macro_rules! forget_call {
 /// in memory again, the result is a [`Leave`] as a number, and the context's site says where it was.
 ///
 /// # Safety
-/// The gs base must be guest address 0 of a reservation and `target` an entry point of code that TVM's compiler made and
-/// that is linked against the stubs below. The context must name `regs`, which nobody else uses meanwhile, and a function
+/// The gs base must be guest address 0 of a reservation, whose context names the stubs below, and `target` an entry point
+/// of code that TVM's compiler made. The context must name `regs`, which nobody else uses meanwhile, and a function
 /// for host calls that does not unwind.
+#[inline(always)]
+pub(super) unsafe fn enter(regs: *mut [u64; Reg::COUNT], target: usize) -> u64 {
+    let leave: u64;
+    // SAFETY: as the caller vouches; every register that guests use and `enter_guest` does not keep is named.
+    unsafe {
+        asm!(
+            "call {enter}",
+            enter = sym enter_guest,
+            in("rdi") regs,
+            in("rsi") target,
+            lateout("rax") leave,
+            lateout("r12") _,
+            lateout("r13") _,
+            lateout("r14") _,
+            lateout("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+    leave
+}
+
+/// The machine code of [`enter`]. Keeps rbx, rbp and rsp alone: what else the caller needs, it knows best.
 #[unsafe(naked)]
-pub(super) unsafe extern "sysv64" fn enter(regs: *mut [u64; Reg::COUNT], target: usize) -> u64 {
+unsafe extern "sysv64" fn enter_guest() {
     naked_asm!(
         "push rbp",
         "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
         "mov qword ptr gs:[{host_rsp}], rsp",
         "mov rcx, rsi",
         load_guest!(),
@@ -159,22 +167,40 @@ leaving_stub! {
     interpret Interpret
 }
 
-leaving_stub! {
-    /// What [`jump`] is for the halt address.
-    halt Halt
+/// A stub that was jumped to with its place pushed, up to where it returns to the host: no call is to be forgotten.
+macro_rules! leaving_jump {
+    ($(#[$doc:meta])* $name:ident $reason:ident $($line:literal)*; $($operand:tt)*) => {
+        $(#[$doc])*
+        #[unsafe(naked)]
+        unsafe extern "sysv64" fn $name() {
+            naked_asm!(
+                $($line,)*
+                "add rcx, qword ptr gs:[{text_base}]",
+                "mov qword ptr gs:[{site}], rcx",
+                save_guest!(),
+                return_to_host!(),
+                text_base = const TEXT_BASE,
+                site = const SITE,
+                reason = const Leave::$reason as u64,
+                regs = const REGS,
+                gas = const GAS_SLOT,
+                host_rsp = const HOST_RSP,
+                $($operand)*
+            )
+        }
+    };
 }
 
-/// [`Stub::Jump`].
-#[unsafe(naked)]
-unsafe extern "sysv64" fn jump() {
-    naked_asm!(
-        "cmp ecx, {halt_key}",
-        "je {halt}",
-        "jmp {interpret}",
-        halt_key = const HALT_KEY,
-        halt = sym halt,
-        interpret = sym interpret,
-    )
+leaving_jump! {
+    /// [`Stub::Jump`], which every guest halts through.
+    jump Halt "cmp ecx, {halt_key}" "pop rcx" "jne {jump_elsewhere}";
+    halt_key = const HALT_KEY,
+    jump_elsewhere = sym jump_elsewhere,
+}
+
+leaving_jump! {
+    /// What [`jump`] is for all other addresses. The place is in the scratch register.
+    jump_elsewhere Interpret;
 }
 
 /// [`Stub::HostCall`]. The host may have changed any register, so that all are loaded again.

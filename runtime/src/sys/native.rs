@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use tvm_abi::{CpuFeatures, Leave, Note, PcMap, Site, TextOffset};
 use tvm_isa::Unpacked;
-use tvm_loader::{FileSpan, LoadError, Loaded, StubAddresses};
+use tvm_loader::{FileSpan, LoadError, Loaded};
 
 use super::compiled::CompiledCode;
-use super::enter::stub_address;
 use super::error::SysError;
 use crate::error::Error;
 
-/// Compiled code of one program, mapped and linked with this runtime's stubs.
+/// Compiled code of one program, mapped.
 #[derive(Clone, Debug)]
 pub(crate) struct NativeModule {
     /// Borrows from `loaded`.
@@ -25,12 +24,12 @@ pub(crate) struct NativeModule {
 impl NativeModule {
     /// Loads an object from a file of the cache.
     pub(crate) fn from_file(file: File, object_len: u64, cpu: CpuFeatures) -> Result<Self, Error> {
-        Self::new(Loaded::from_file(file, object_len, &stubs(), cpu))
+        Self::new(Loaded::from_file(file, object_len, cpu))
     }
 
     /// Loads an object that this process's compiler just made.
     pub(crate) fn from_bytes(object: &[u8], cpu: CpuFeatures) -> Result<Self, Error> {
-        Self::new(Loaded::from_bytes(object, &stubs(), cpu))
+        Self::new(Loaded::from_bytes(object, cpu))
     }
 
     fn new(loaded: Result<Loaded, LoadError>) -> Result<Self, Error> {
@@ -108,8 +107,4 @@ impl NativeModule {
         };
         self.map.site(TextOffset(u32::try_from(offset).ok()?))
     }
-}
-
-fn stubs() -> StubAddresses {
-    StubAddresses::new(stub_address)
 }

@@ -14,12 +14,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 
 use libc::c_int;
-use tvm_abi::VmContext;
 use tvm_abi::context::{CONTEXT_BYTES, JUMP_TABLE_BYTES};
-use tvm_isa::GuestAddr;
+use tvm_abi::{Stub, VmContext};
 use tvm_isa::layout::ARGUMENTS_START;
+use tvm_isa::{Gas, GuestAddr};
 
 use super::SysError;
+use super::enter::stub_address;
 use crate::memory::Access;
 
 /// Bytes of guest memory.
@@ -68,7 +69,7 @@ unsafe impl Send for Reservation {}
 unsafe impl Sync for Reservation {}
 
 impl Reservation {
-    /// Reserves address space. Only the context page is accessible; it is zero.
+    /// Reserves address space. Only the context page is accessible; it is as [`Self::reset_context`] makes it.
     ///
     /// # Errors
     /// When the system has no address space left or limits it (`ulimit -v`).
@@ -83,7 +84,33 @@ impl Reservation {
         let context = this.context_ptr().cast();
         // SAFETY: the context page belongs to the reservation, and nothing refers to it yet.
         let done = unsafe { libc::mprotect(context, CONTEXT_BYTES, libc::PROT_READ | libc::PROT_WRITE) };
-        if done == 0 { Ok(this) } else { Err(SysError::last("making the VM context accessible")) }
+        if done != 0 {
+            return Err(SysError::last("making the VM context accessible"));
+        }
+        // SAFETY: as above.
+        unsafe { this.reset_context() };
+        Ok(this)
+    }
+
+    /// Makes the context what it is before a guest runs: nothing but the addresses of the stubs.
+    ///
+    /// # Safety
+    /// Nothing else may use the context meanwhile.
+    pub(crate) unsafe fn reset_context(&self) {
+        let fresh = VmContext {
+            gas: Gas(0),
+            regs: 0,
+            host_rsp: 0,
+            site: 0,
+            text_base: 0,
+            host_call_id: 0,
+            host_call_pc: 0,
+            host_call_entry: 0,
+            host_call_data: 0,
+            stubs: Stub::ALL.map(|stub| stub_address(stub) as u64),
+        };
+        // SAFETY: the context page is writable, and the caller vouches that nobody else uses it.
+        unsafe { self.context_ptr().write(fresh) }
     }
 
     /// Guest address 0.

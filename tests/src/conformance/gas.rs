@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tvm_abi::{CpuFeatures, Region, Tier};
 use tvm_compiler::CompileOptions;
 use tvm_isa::{BlockStarts, Container, GasModel, GpVersion, Pc, Program, gas};
-use tvm_loader::{Loaded, StubAddresses};
+use tvm_loader::Loaded;
 
 use super::report::Differences;
 use super::translation::translate;
@@ -113,12 +113,12 @@ fn load_file(path: &Path, version: GpVersion, cases: &mut Vec<Box<dyn Case>>) ->
 impl Subject {
     fn new(version: GpVersion, draft: &[u8]) -> anyhow::Result<Self> {
         let blob = translate(draft, version.rules())?;
-        // Nothing of it is executed: neither the CPU nor where the stubs are matters.
+        // Nothing of it is executed: the CPU does not matter.
         let cpu = CpuFeatures::BASELINE;
         let regions = |tier| -> anyhow::Result<_> {
             let options = CompileOptions { version, container: Container::Raw, cpu, tier };
             let object = tvm_compiler::compile(&blob, [0; 32], options)?;
-            let loaded = Loaded::from_bytes(&object, &StubAddresses::new(|_| 0), cpu)?;
+            let loaded = Loaded::from_bytes(&object, cpu)?;
             Ok((tier, loaded.pc_map().regions().map(|region| (region.pc, region)).collect()))
         };
         let regions = [regions(Tier::Fast)?, regions(Tier::Best)?];

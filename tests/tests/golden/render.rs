@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction as Machine, IntelFormatter, Mnemonic, OpKind};
 use iced_x86::{SymbolResolver, SymbolResult};
-use tvm_abi::sections::{STUBS_FILE_OFFSET, TEXT_FILE_OFFSET};
+use tvm_abi::sections::TEXT_FILE_OFFSET;
 use tvm_abi::{COLD_SITE_BYTES, CpuFeatures, PcMap, Region, Site, Stub, TextOffset, Tier};
 use tvm_compiler::{CompileOptions, compile};
 use tvm_isa::{Container, GpVersion, Instruction, Op, Pc, Program};
@@ -113,7 +113,6 @@ impl<'a> Code<'a> {
         let mut names = BTreeMap::new();
         for (number, stub) in (0..).zip(Stub::ALL) {
             names.insert(TEXT_FILE_OFFSET + 8 * number, format!("{stub:?}"));
-            names.insert(STUBS_FILE_OFFSET + stub.slot_offset() as u64, stub.symbol().to_owned());
         }
         for region in map.regions() {
             let past = if region.pc.0 >= program.code_len() { " (end)" } else { "" };

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use tvm_abi::CpuFeatures;
 use tvm_isa::disasm::{Disassembly, Line, LineKind, write_listing};
 use tvm_isa::{GpVersion, Program};
-use tvm_loader::{Loaded, StubAddresses};
+use tvm_loader::Loaded;
 
 use crate::args::{ContainerChoice, DisasmArgs};
 use crate::failure::{Outcome, Status};
@@ -21,7 +21,7 @@ pub fn disasm(args: &DisasmArgs, output: &Output) -> Outcome {
     let DisasmArgs { file, program } = args;
     let bytes = program_file::read(file)?;
     if program.container == ContainerChoice::Auto && program_file::is_elf(&bytes) {
-        let loaded = Loaded::from_bytes(&bytes, &StubAddresses::new(|_| 0), CpuFeatures::V3);
+        let loaded = Loaded::from_bytes(&bytes, CpuFeatures::V3);
         let loaded = loaded.map_err(|error| malformed(file, error))?;
         list(file, loaded.program_blob(), loaded.note().gp_version, output)
     } else {

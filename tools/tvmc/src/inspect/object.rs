@@ -10,7 +10,7 @@ use tvm_abi::{CpuFeatures, Note, PcMap};
 use tvm_compiler::COMPILER_IDENTITY;
 use tvm_isa::Program;
 use tvm_isa::layout::Sizes;
-use tvm_loader::{Loaded, StubAddresses, symbols};
+use tvm_loader::{Loaded, symbols};
 
 use crate::failure::Failure;
 use crate::output::Report;
@@ -76,15 +76,16 @@ impl ObjectReport {
     /// Looks at all of an object, after checking it as loading does.
     pub fn new(file: &Path, bytes: &[u8]) -> Result<Self, Failure> {
         let refuse = |error: anyhow::Error| Failure::malformed(error).about(format!("{} is no object", file.display()));
-        // Nothing is executed, so that neither the stubs' addresses nor this machine's features matter.
-        let loaded = Loaded::from_bytes(bytes, &StubAddresses::new(|_| 0), CpuFeatures::V3);
+        // Nothing is executed, so that this machine's features do not matter.
+        let loaded = Loaded::from_bytes(bytes, CpuFeatures::V3);
         let loaded = loaded.map_err(|error| match error.is_object_fault() {
             true => refuse(error.into()),
             false => Failure::machine(error).about(format!("{} was not loaded", file.display())),
         })?;
         let program = Program::parse(loaded.program_blob()).map_err(|error| refuse(error.into()))?;
         let sections = sections(bytes).map_err(|error| refuse(error.into()))?;
-        let blocks = symbols(bytes).map_err(|error| refuse(error.into()))?.len() as u64;
+        let blocks = symbols(bytes).map_err(|error| refuse(error.into()))?;
+        let blocks = blocks.iter().filter(|symbol| symbol.name.starts_with("pc_")).count() as u64;
         let pc_map_bytes =
             sections.iter().find(|section| section.name == tvm_abi::sections::PC_MAP).map_or(0, |s| s.bytes);
         let text = TextReport::new(loaded.text().len(), &program, blocks, &loaded.pc_map(), pc_map_bytes);
