@@ -13,6 +13,7 @@ use crate::row::Row;
 impl Cache {
     /// Whether a file of this identity was found to hold the object of `key`, and nothing can have changed since. Asks
     /// this process's memory, then the records, then the index.
+    #[inline]
     pub(crate) fn is_vouched(&self, root: &Root, key: &Key, identity: &FileIdentity) -> bool {
         if self.memo.knows(key, identity) {
             return true;

@@ -29,6 +29,7 @@ impl BootId {
     }
 
     /// Whether a row written in this boot can be believed now.
+    #[inline]
     pub(crate) fn is_valid_now(self) -> bool {
         self == Self::ANY || self == Self::current()
     }

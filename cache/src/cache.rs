@@ -36,6 +36,7 @@ pub struct Options {
 }
 
 impl Default for Options {
+    #[inline]
     fn default() -> Self {
         Self { durability: Durability::default(), clock: Arc::new(SystemClock) }
     }
@@ -64,6 +65,7 @@ impl Cache {
     ///
     /// # Errors
     /// When the path is not a directory, others can write it, it belongs to somebody else, or cannot be created.
+    #[inline]
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CacheError> {
         Self::open_with(path, Options::default())
     }
@@ -72,6 +74,7 @@ impl Cache {
     ///
     /// # Errors
     /// As [`open`](Self::open).
+    #[inline]
     pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self, CacheError> {
         let root = Root::open(path.as_ref())?;
         Ok(Self {
@@ -106,6 +109,7 @@ impl Cache {
         }
     }
 
+    #[inline]
     pub(crate) fn root(&self) -> Arc<Root> {
         Arc::clone(&self.root.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -9,6 +9,7 @@ pub struct UnixSecs(pub u64);
 impl UnixSecs {
     /// The time of the system's clock; 0 while that is set before 1970.
     #[must_use]
+    #[inline]
     pub fn now() -> Self {
         Self(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
     }

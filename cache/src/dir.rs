@@ -33,6 +33,7 @@ pub(crate) struct Root {
 
 impl Root {
     /// Opens the cache directory at `path`, creating it with mode 0700 if it is not there.
+    #[inline]
     pub(crate) fn open(path: &Path) -> Result<Self, CacheError> {
         // Rebuilding from components drops a trailing slash, behind which O_NOFOLLOW would follow a link.
         let path: PathBuf = path.components().collect();
@@ -75,6 +76,7 @@ impl Root {
     }
 
     /// The full name of the object file of `key`, for messages and debuggers.
+    #[inline]
     pub(crate) fn object_path(&self, key: &Key) -> PathBuf {
         self.named.join(path_of(key))
     }
@@ -84,6 +86,7 @@ impl Root {
     /// The directories on the way are looked at by name and then passed through, instead of being opened one by one.
     /// That is as good: each is reached through one that nobody but its owner can write, so that nobody else can put
     /// another in its place in between.
+    #[inline]
     pub(crate) fn open_object(&self, key: &Key) -> Result<Option<File>, Fault> {
         let path = path_of(key);
         for dir in [OBJECTS, &path[..OBJECTS.len() + 3]] {
@@ -118,11 +121,13 @@ impl Root {
     }
 
     /// Whether this is a file of ours that nobody else can write, and has no other name.
+    #[inline]
     pub(crate) fn owns_file(&self, metadata: &Metadata) -> bool {
         metadata.is_file() && metadata.uid() == self.owner && metadata.mode() & 0o022 == 0 && metadata.nlink() == 1
     }
 
     /// Fails unless these are the rights of a directory of ours that others cannot write.
+    #[inline]
     fn check_dir(&self, Rights { mode, owner }: Rights) -> Result<(), Fault> {
         if mode & libc::S_IFMT != libc::S_IFDIR {
             return Err(Fault::NotRegular);
@@ -138,6 +143,7 @@ impl Root {
 }
 
 /// Opens the object file `path` in `dir`; `None` if there is none.
+#[inline]
 pub(crate) fn open_object(dir: &File, path: &str) -> Result<Option<File>, Fault> {
     match sys::open_file_at(dir, path) {
         Ok(file) => Ok(Some(file)),
@@ -149,11 +155,13 @@ pub(crate) fn open_object(dir: &File, path: &str) -> Result<Option<File>, Fault>
 }
 
 /// The file name of an object.
+#[inline]
 pub(crate) fn object_name(key: &Key) -> String {
     format!("{key}.o")
 }
 
 /// The path of an object's file within the cache directory.
+#[inline]
 fn path_of(key: &Key) -> String {
     let name = object_name(key);
     format!("{OBJECTS}/{}/{name}", &name[..2])

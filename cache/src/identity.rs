@@ -22,6 +22,7 @@ pub(crate) struct FileIdentity {
 }
 
 impl FileIdentity {
+    #[inline]
     pub(crate) fn of(metadata: &Metadata) -> Self {
         Self {
             dev: metadata.dev(),
@@ -44,6 +45,7 @@ impl FileIdentity {
     }
 
     /// Length of the object in a file of this size that has passed [`check`].
+    #[inline]
     pub(crate) fn object_len(&self) -> u64 {
         self.size.saturating_sub(TRAILER_LEN)
     }
@@ -55,11 +57,13 @@ pub(crate) fn now_ns() -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
+#[inline]
 fn nanos(secs: i64, nanos: i64) -> i64 {
     secs.saturating_mul(1_000_000_000).saturating_add(nanos)
 }
 
 /// Checks all that can be said about a cache file without reading it.
+#[inline]
 pub(crate) fn check(metadata: &Metadata, owner: u32) -> Result<FileIdentity, Fault> {
     if !metadata.is_file() {
         return Err(Fault::NotRegular);

@@ -41,6 +41,7 @@ impl KeyParts {
 
     /// The key these parts are filed under.
     #[must_use]
+    #[inline]
     pub fn key(&self) -> Key {
         let mut hasher = Blake2b256::new();
         hasher.update(KEY_DOMAIN);
@@ -49,6 +50,7 @@ impl KeyParts {
     }
 
     /// The parts as fixed-width little-endian fields, in the order of the key's definition.
+    #[inline]
     pub(crate) fn encode(&self) -> [u8; Self::LEN] {
         // No `..`: a new part cannot be forgotten here.
         let Self { code_hash, format_version, compiler, gp_version, gas_model, container, cpu_features, options } =

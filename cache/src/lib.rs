@@ -18,7 +18,7 @@
 //! (in a trailer at its end, where ELF tools ignore it). The digest is checked when a file is first met and again
 //! whenever its identity (device, inode, size, mtime, ctime) is not the one that was checked; otherwise a lookup reads
 //! none of the object, so its cost does not grow with the object's size. An identity counts only within the boot it was
-//! seen in, unless the file was synced to disk ([`Durability::Synced`]).
+//! seen in, unless the file was synced to disk ([`Durability::Synced`], [`Cache::sync`]).
 //!
 //! **Index and records can be lost at any time.** A row of the index says "this identity was checked and holds this
 //! key", protected by a checksum of its own. Such a statement stays true wherever the row comes from, so losing rows
@@ -32,6 +32,9 @@
 //! written to the records when a thousand have come together, on [`Cache::flush`] and on drop, and from there to the
 //! index by [`Cache::gc`] and [`Cache::ls`]. A process that is killed loses those it has not written; deleted records lose
 //! those since the last such call. Either only makes objects look less recently used.
+//!
+//! **The first hit of a process** waits for pages of the program itself. What it needs is `#[inline]`, and so compiled into
+//! the crate that uses it, where it lies together and not among what opens databases and compiles statements.
 //!
 //! **The limits of this.** The cache guards against accidents, and against other users of the machine. It does not
 //! guard against its own user, who can as well replace the program that reads it; nor against a disk that changes bytes

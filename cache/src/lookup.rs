@@ -51,6 +51,7 @@ pub(crate) struct Checked {
 impl Cache {
     /// Finds the object of `key`. Whatever is wrong with its file makes it a miss, and moves the file to quarantine.
     #[must_use]
+    #[inline]
     pub fn lookup(&self, key: &Key) -> Option<Hit> {
         let hit = self.find(key);
         if hit.is_some() {
@@ -62,6 +63,7 @@ impl Cache {
     }
 
     /// [`lookup`](Self::lookup), not counted.
+    #[inline]
     pub(crate) fn find(&self, key: &Key) -> Option<Hit> {
         let root = self.root();
         for _ in 0..MAX_ATTEMPTS {
@@ -73,6 +75,7 @@ impl Cache {
         None
     }
 
+    #[inline]
     fn examine(&self, root: &Root, key: &Key) -> Result<Option<Hit>, Fault> {
         let opened = root.open_object(key).inspect_err(|fault| self.reject(root, key, None, *fault))?;
         let Some(file) = opened else { return Ok(None) };
@@ -85,6 +88,7 @@ impl Cache {
     }
 
     /// The file's identity and how it is known to hold the object of `key`.
+    #[inline]
     fn believe(&self, root: &Root, file: &File, key: &Key) -> Result<(FileIdentity, Verified), Fault> {
         let metadata = file.metadata().map_err(|_| Fault::Unreadable)?;
         let identity = check(&metadata, root.owner)?;

@@ -37,11 +37,13 @@ struct Checked {
 
 impl Memo {
     /// Whether the file of this identity was found to hold the object of `key`.
+    #[inline]
     pub(crate) fn knows(&self, key: &Key, identity: &FileIdentity) -> bool {
         self.lock().checked.get(key).is_some_and(|checked| checked.identity == *identity)
     }
 
     /// Remembers that it was; `noted` is the last use that the index knows of.
+    #[inline]
     pub(crate) fn remember(&self, key: Key, identity: FileIdentity, noted: UnixSecs) {
         let checked = &mut self.lock().checked;
         if checked.len() >= MAX_CHECKED && !checked.contains_key(&key) {
@@ -56,6 +58,7 @@ impl Memo {
     }
 
     /// Notes that an object was used. Returns whether it is time to write the uses to the index.
+    #[inline]
     pub(crate) fn note_use(&self, key: Key, now: UnixSecs) -> bool {
         let State { checked, pending } = &mut *self.lock();
         if let Some(checked) = checked.get_mut(&key) {

@@ -65,6 +65,38 @@ impl Cache {
         let path = root.object_path(&key);
         Ok(Hit { file: stored.file, object_len: object.len() as u64, path, verified: Verified::ByDigest })
     }
+
+    /// Makes a stored object what [`Durability::Synced`] makes it, for one that was published as [`Durability::Buffered`]:
+    /// waits until it is on the disk. Does nothing if it is already known to be there. Returns whether there is such an object.
+    ///
+    /// # Errors
+    /// When the cache is read-only or the system refuses. The object is as good as before.
+    pub fn sync(&self, parts: &KeyParts) -> Result<bool, CacheError> {
+        let root = self.root();
+        root.require_writable()?;
+        let key = parts.key();
+        let path = root.object_path(&key);
+        let failed = |source| CacheError::io("syncing", &path, source);
+        let Some(Hit { file, .. }) = self.find(&key) else { return Ok(false) };
+        let before = FileIdentity::of(&file.metadata().map_err(failed)?);
+        // Its bytes were checked, now or earlier in this boot. As long as it stays this file, they are what is synced.
+        if !self.is_vouched(&root, &key, &before) {
+            return Ok(true);
+        }
+        if self.records.find(&root, &key, &before).is_some_and(|record| record.boot == BootId::ANY) {
+            return Ok(true);
+        }
+        file.sync_all().map_err(failed)?;
+        for dir in [root.object_dir(&key), root.sub_dir(&root.dir, OBJECTS)] {
+            let dir = dir.map_err(|fault| failed(io::Error::other(fault)))?;
+            dir.map_or(Ok(()), |dir| dir.sync_all()).map_err(failed)?;
+        }
+        if FileIdentity::of(&file.metadata().map_err(failed)?) == before {
+            let row = Row { parts: *parts, identity: before, boot: BootId::ANY, last_use: self.options.clock.now() };
+            self.vouch(&root, [&row].into_iter());
+        }
+        Ok(true)
+    }
 }
 
 fn check_len(found: u64) -> Result<(), CacheError> {

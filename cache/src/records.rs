@@ -64,6 +64,7 @@ pub(crate) struct Displaced {
 
 impl Records {
     /// A record by which the file of this identity holds the object of `key`.
+    #[inline]
     pub(crate) fn find(&self, root: &Root, key: &Key, identity: &FileIdentity) -> Option<Record> {
         let vouching = |file: &File| {
             let set = read_set(file, key)?;
@@ -74,6 +75,7 @@ impl Records {
         found.or_else(|| self.reopen(root, vouching))
     }
 
+    #[inline]
     fn reopen<T>(&self, root: &Root, read: impl Fn(&File) -> Option<T>) -> Option<T> {
         let file = open_to_read(root)?;
         let found = read(&file);
@@ -144,6 +146,7 @@ impl Records {
 }
 
 /// Opens the file if it is there and as it should be.
+#[inline]
 fn open_to_read(root: &Root) -> Option<File> {
     let file = sys::open_file_at(&root.dir, RECORDS).ok()?;
     let metadata = file.metadata().ok()?;
@@ -178,11 +181,13 @@ fn clear_away(root: &Root) {
 }
 
 /// Where in the file the set of `key` is. Keys are hashes: any of their bits will do.
+#[inline]
 fn offset_of(key: &Key) -> u64 {
     let [low, high, ..] = *key.as_bytes();
     u64::from(u16::from_le_bytes([low, high])) % SETS * SET_LEN as u64
 }
 
+#[inline]
 fn read_set(file: &File, key: &Key) -> Option<Set> {
     let mut set = [0; SET_LEN];
     file.read_exact_at(&mut set, offset_of(key)).ok().map(|()| set)
@@ -192,6 +197,7 @@ fn write_slot(file: &File, key: &Key, way: usize, slot: &[u8; SLOT_LEN]) -> bool
     file.write_all_at(slot, offset_of(key) + (way * SLOT_LEN) as u64).is_ok()
 }
 
+#[inline]
 fn slots(set: &Set) -> impl Iterator<Item = (Key, Record)> {
     set.as_chunks().0.iter().filter_map(Record::decode)
 }

@@ -13,12 +13,14 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 /// The user whose rights this process has.
+#[inline]
 pub(crate) fn effective_user() -> u32 {
     // SAFETY: geteuid takes nothing, touches no memory and cannot fail.
     unsafe { libc::geteuid() }
 }
 
 /// Opens the directory at `path`, whose last component must not be a symbolic link.
+#[inline]
 pub(crate) fn open_dir(path: &Path) -> io::Result<File> {
     open_raw(libc::AT_FDCWD, path.as_os_str(), libc::O_RDONLY | libc::O_DIRECTORY, 0)
 }
@@ -29,6 +31,7 @@ pub(crate) fn open_dir_at(dir: &File, name: &str) -> io::Result<File> {
 }
 
 /// Opens `name` in `dir` for reading. Does not wait for the other end of a pipe.
+#[inline]
 pub(crate) fn open_file_at(dir: &File, name: &str) -> io::Result<File> {
     open_raw(dir.as_raw_fd(), name.as_ref(), libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY, 0)
 }
@@ -61,6 +64,7 @@ pub(crate) struct Rights {
 }
 
 /// Kind and rights of `path` in `dir`; of a symbolic link at its end, those of the link itself.
+#[inline]
 pub(crate) fn rights_at(dir: &File, path: &str) -> io::Result<Rights> {
     let path = c_string(path.as_ref())?;
     // SAFETY: all zero is a valid stat.
@@ -135,6 +139,7 @@ pub(crate) fn list(dir: &File) -> io::Result<Vec<OsString>> {
 }
 
 /// `openat` without following a link in the last component, closed on exec.
+#[inline]
 fn open_raw(dir: i32, name: &OsStr, flags: i32, mode: libc::mode_t) -> io::Result<File> {
     let name = c_string(name)?;
     loop {
@@ -152,10 +157,12 @@ fn open_raw(dir: i32, name: &OsStr, flags: i32, mode: libc::mode_t) -> io::Resul
     }
 }
 
+#[inline]
 fn c_string(name: &OsStr) -> io::Result<CString> {
     CString::new(name.as_bytes()).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "name contains a zero byte"))
 }
 
+#[inline]
 fn check(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

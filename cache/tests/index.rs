@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
 
-use common::{Place, lookup, object, parts, until_indexed};
+use common::{Place, lookup, object, overwrite, parts, until_indexed};
 use rusqlite::Connection;
 use tvm_cache::{Cache, Durability, Options, Repair, Verified};
 
@@ -176,6 +176,39 @@ fn rows_name_the_boot_unless_the_object_was_synced() {
         // None at all where file times are too coarse to vouch for a new file.
         assert!(boots.iter().all(|boot| (*boot == [0; 16]) == any_boot), "{durability:?}");
     }
+}
+
+#[test]
+fn syncing_an_object_makes_it_count_in_any_boot() {
+    let place = Place::new();
+    let cache = place.open();
+    assert!(!cache.sync(&parts(GOOD)).unwrap(), "there is none yet");
+    cache.publish(&parts(GOOD), &object(GOOD, LEN)).unwrap();
+    until_indexed(&place, GOOD);
+    // The boot in the record, which is the only one, and the one in the row.
+    let boots = || {
+        let records = std::fs::read(place.records()).unwrap();
+        let slot = records.chunks(128).find(|slot| slot.iter().any(|byte| *byte != 0)).unwrap();
+        let connection = Connection::open(place.index()).unwrap();
+        let row: Vec<u8> = connection.query_row("SELECT boot FROM objects", [], |row| row.get(0)).unwrap();
+        [slot[72..88].to_vec(), row]
+    };
+    assert!(boots().iter().all(|boot| *boot != [0; 16]));
+    for _ in 0..2 {
+        assert!(place.open().sync(&parts(GOOD)).unwrap());
+        assert!(boots().iter().all(|boot| *boot == [0; 16]));
+    }
+    assert_eq!(lookup(&place.open(), GOOD), Some(Verified::ByIndex));
+}
+
+#[test]
+fn a_file_that_was_changed_is_not_synced_as_good() {
+    let place = Place::new();
+    place.open().publish(&parts(GOOD), &object(GOOD, LEN)).unwrap();
+    until_indexed(&place, GOOD);
+    overwrite(&place.object(&parts(GOOD).key()), &[0x5a; 300]);
+    assert!(!place.open().sync(&parts(GOOD)).unwrap());
+    assert_eq!(lookup(&place.open(), GOOD), None);
 }
 
 #[test]

@@ -40,6 +40,7 @@ impl From<&Row> for Record {
 
 impl Record {
     /// Whether the record proves that a file of this identity holds its key's object.
+    #[inline]
     pub(crate) fn vouches_for(&self, identity: &FileIdentity) -> bool {
         self.identity == *identity && self.boot.is_valid_now()
     }
@@ -61,6 +62,7 @@ impl Record {
     }
 
     /// The record in a slot, if there is one and its checksum is right.
+    #[inline]
     pub(super) fn decode(slot: &[u8; SLOT_LEN]) -> Option<(Key, Self)> {
         if slot[CHECKSUM..END] != checksum(slot) || slot[END..] != [0; SLOT_LEN - END] {
             return None;
@@ -79,6 +81,7 @@ impl Record {
     }
 }
 
+#[inline]
 fn checksum(slot: &[u8; SLOT_LEN]) -> [u8; CHECKSUM_LEN] {
     let mut hasher = Blake2b256::new();
     hasher.update(RECORD_DOMAIN);

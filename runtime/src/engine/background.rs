@@ -154,10 +154,12 @@ impl Background {
 
 fn make(objects: &Objects, job: &Job) -> Result<Module, LoadError> {
     let Job { key, native } = job;
-    objects.make(*key, Tier::Best, |options| {
+    let module = objects.make(*key, Tier::Best, |options| {
         let (ro, rw) = native.initial_data()?;
         Ok(compile_unpacked(native.unpacked(&ro, &rw), key.code_hash, options)?)
-    })
+    })?;
+    objects.sync(*key, Tier::Best);
+    Ok(module)
 }
 
 impl Drop for Background {

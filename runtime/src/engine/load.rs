@@ -20,15 +20,21 @@ enum Purpose {
     Inner,
 }
 
+/// A program's bytes. Not a type parameter of everything that loads: so loading is compiled once and lies together, and the
+/// first load of a process touches fewer pages of code.
+trait Code {
+    /// The bytes.
+    fn bytes(&mut self) -> Result<&[u8], LoadError>;
+}
+
 /// A program's bytes, asked for when they are first needed.
-pub(super) enum Code<C, F> {
+enum Lazy<C, F> {
     Unread(Option<F>),
     Read(C),
 }
 
-impl<C: AsRef<[u8]>, F: FnOnce() -> Result<C, HostError>> Code<C, F> {
-    /// The bytes.
-    pub fn bytes(&mut self) -> Result<&[u8], LoadError> {
+impl<C: AsRef<[u8]>, F: FnOnce() -> Result<C, HostError>> Code for Lazy<C, F> {
+    fn bytes(&mut self) -> Result<&[u8], LoadError> {
         if let Self::Unread(source) = self {
             let read = source.take().ok_or_else(|| Error::Internal("a program was asked for twice".to_owned()))?;
             *self = Self::Read(read().map_err(Error::Host)?);
@@ -57,7 +63,7 @@ impl Engine {
         code_hash: [u8; 32],
         code: impl FnOnce() -> Result<C, HostError>,
     ) -> Result<Module, LoadError> {
-        self.load_for(Purpose::Outer, ModuleKey { version, container, code_hash }, code)
+        self.load_for(Purpose::Outer, ModuleKey { version, container, code_hash }, &mut Lazy::Unread(Some(code)))
     }
 
     /// As [`load`](Self::load), for a program that a guest made up: best code is used if it is there, but not asked for.
@@ -72,7 +78,7 @@ impl Engine {
         code: impl FnOnce() -> Result<C, HostError>,
     ) -> Result<Module, LoadError> {
         let container = Container::Raw;
-        self.load_for(Purpose::Inner, ModuleKey { version, container, code_hash }, code)
+        self.load_for(Purpose::Inner, ModuleKey { version, container, code_hash }, &mut Lazy::Unread(Some(code)))
     }
 
     /// Asks for best code of a program with fast code, where it is made in the background.
@@ -81,7 +87,7 @@ impl Engine {
         self.0.ask(ModuleKey { version, container, code_hash }, module);
     }
 
-    /// Puts a program's object into the cache if it is not there, without loading it: for service code that will be
+    /// Puts a program's object into the cache if it is not there, and onto the disk, without loading it: for service code that will be
     /// needed, such as all known services under the rules of the next version. The tier is the best one that the engine
     /// uses. Says whether it had to be compiled.
     ///
@@ -103,12 +109,7 @@ impl Engine {
         self.0.objects.store(key, tier, |options| Ok(compile(code, code_hash, options)?))
     }
 
-    fn load_for<C: AsRef<[u8]>>(
-        &self,
-        purpose: Purpose,
-        key: ModuleKey,
-        code: impl FnOnce() -> Result<C, HostError>,
-    ) -> Result<Module, LoadError> {
+    fn load_for(&self, purpose: Purpose, key: ModuleKey, code: &mut dyn Code) -> Result<Module, LoadError> {
         let inner = &self.0;
         let (module, asks) = match inner.modules.get(&key) {
             Some(found) => found,
@@ -123,16 +124,10 @@ impl Engine {
 
 impl Inner {
     /// The module of a program that is not loaded, and whether best code is to be asked for.
-    fn load_now<C: AsRef<[u8]>>(
-        &self,
-        purpose: Purpose,
-        key: ModuleKey,
-        code: impl FnOnce() -> Result<C, HostError>,
-    ) -> Result<(Module, bool), LoadError> {
-        let mut code = Code::Unread(Some(code));
+    fn load_now(&self, purpose: Purpose, key: ModuleKey, code: &mut dyn Code) -> Result<(Module, bool), LoadError> {
         let loaded = match self.backend {
             Backend::Interpreter => None,
-            Backend::Compiled => self.load_compiled(key, &mut code)?,
+            Backend::Compiled => self.load_compiled(key, code)?,
         };
         match loaded {
             Some(module) => {
@@ -145,11 +140,7 @@ impl Inner {
     }
 
     /// The program's compiled code; `None` if it is too large for the compiler.
-    fn load_compiled<C: AsRef<[u8]>, F: FnOnce() -> Result<C, HostError>>(
-        &self,
-        key: ModuleKey,
-        code: &mut Code<C, F>,
-    ) -> Result<Option<Module>, LoadError> {
+    fn load_compiled(&self, key: ModuleKey, code: &mut dyn Code) -> Result<Option<Module>, LoadError> {
         let tier = match self.tiers {
             Tiers::Fast => Tier::Fast,
             Tiers::Best => Tier::Best,

@@ -73,10 +73,20 @@ impl Objects {
         mut compile: impl FnMut(CompileOptions) -> Result<Vec<u8>, LoadError>,
     ) -> Result<Origin, LoadError> {
         let cache = self.cache.as_ref().ok_or(Error::NoCache)?;
-        match cache.get_or_publish(&self.parts(key, tier), || self.compile(key, tier, &mut compile))? {
-            (Source::Cached(_), Outcome::Hit) => Ok(Origin::CacheHit),
-            (Source::Cached(_), Outcome::Miss) => Ok(Origin::Compiled),
-            (Source::Fresh(_, why), _) => Err(Error::NotStored(why).into()),
+        let origin = match cache.get_or_publish(&self.parts(key, tier), || self.compile(key, tier, &mut compile))? {
+            (Source::Cached(_), Outcome::Hit) => Origin::CacheHit,
+            (Source::Cached(_), Outcome::Miss) => Origin::Compiled,
+            (Source::Fresh(_, why), _) => return Err(Error::NotStored(why).into()),
+        };
+        self.sync(key, tier);
+        Ok(origin)
+    }
+
+    /// Waits until a stored object is on the disk, so that its first load needs not ask which boot this is, nor read all
+    /// of it after a restart. If that fails, it does: it costs time and nothing else.
+    pub fn sync(&self, key: ModuleKey, tier: Tier) {
+        if let Some(cache) = &self.cache {
+            let _ = cache.sync(&self.parts(key, tier));
         }
     }
 

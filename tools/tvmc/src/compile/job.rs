@@ -99,6 +99,8 @@ impl Job<'_> {
                 return Err(Failure::machine(why).about(what));
             }
         };
+        // If that fails, loading takes longer after a restart; the object is stored all the same.
+        let _ = cache.sync(&parts);
         let found = if outcome == Outcome::Hit { Found::Hit } else { Found::Miss };
         Ok((found, hit.object_len, Some(parts.key())))
     }
