@@ -1,5 +1,8 @@
 //! The features of this machine's CPU, without asking the CPU.
 
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+use std::arch::asm;
+
 use tvm_abi::CpuFeatures;
 
 /// The features of the CPU this runs on: from what the C library has found out when the process started, or else from
@@ -20,14 +23,20 @@ fn from_c_library() -> Option<CpuFeatures> {
     const ECX: usize = 2;
     type LeafOf = unsafe extern "C" fn(libc::c_uint) -> *const Leaf;
 
-    // Older versions of the library, and others, do not have the function: hence not linked but looked up.
-    // SAFETY: the name is a terminated string.
-    let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__x86_get_cpuid_feature_leaf".as_ptr()) };
-    if symbol.is_null() {
-        return None;
+    // Older versions of the library, and others, do not have the function: hence a weak symbol, which is 0 then. The
+    // dynamic linker has looked it up when the process started; asking it by name takes some microseconds.
+    let address: usize;
+    // SAFETY: reads a word of the global offset table.
+    unsafe {
+        asm!(
+            ".weak __x86_get_cpuid_feature_leaf",
+            "mov {}, qword ptr [rip + __x86_get_cpuid_feature_leaf@GOTPCREL]",
+            out(reg) address,
+            options(pure, readonly, nostack, preserves_flags),
+        );
     }
-    // SAFETY: this is the function's type in <sys/platform/x86.h>, a public interface of the library.
-    let leaf_of = unsafe { std::mem::transmute::<*mut libc::c_void, LeafOf>(symbol) };
+    // SAFETY: null, or the function, whose type this is in <sys/platform/x86.h>, a public interface of the library.
+    let leaf_of = unsafe { std::mem::transmute::<usize, Option<LeafOf>>(address) }?;
     // SAFETY: the function takes any number, and returns null or a constant of the library; for leaves that the CPU does
     // not have, all of it is zero. `CPUID_INDEX_1`, `CPUID_INDEX_7` and `CPUID_INDEX_80000001` are 0, 1 and 2.
     let [first, seventh, extended] = [0, 1, 2].map(|index| unsafe { leaf_of(index).as_ref() });
