@@ -24,6 +24,7 @@ mod start;
 mod stats;
 mod table;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -110,8 +111,8 @@ enum Command {
     WarmLoad {
         /// Which engine.
         engine: String,
-        /// What it needs.
-        paths: Vec<PathBuf>,
+        /// What it needs: paths, or hashes of programs.
+        needs: Vec<OsString>,
     },
     /// Compile one program and print time and peak memory; used by `scale`.
     #[command(hide = true)]
@@ -146,8 +147,8 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Node) => report.add(node::measure(&options.vectors, options.rounds())?, Figures::new()),
         Some(Command::Counts { update }) => report.add([counts::measure(&options.guests, *update)?], Figures::new()),
         Some(Command::CountsWork) => return counts::work(&options.guests),
-        Some(Command::WarmLoad { engine, paths }) => {
-            println!("{}", serde_json::to_string(&warm_load(engine, paths)?)?);
+        Some(Command::WarmLoad { engine, needs }) => {
+            println!("{}", serde_json::to_string(&warm_load(engine, needs)?)?);
             return Ok(());
         }
         Some(Command::CompileOnce { program, bytes, tier }) => {
@@ -191,12 +192,16 @@ fn scale(report: &mut Report, options: &Options) -> anyhow::Result<()> {
 }
 
 /// Warm loads of one engine in this process, which must be a new one.
-fn warm_load(engine: &str, paths: &[PathBuf]) -> anyhow::Result<NewProcess> {
-    match (engine, paths) {
-        ("tvm", [cache, first, next]) => start::warm::in_new_process(cache, [first, next]),
+fn warm_load(engine: &str, needs: &[OsString]) -> anyhow::Result<NewProcess> {
+    match (engine, needs) {
+        ("tvm", [cache, hashes @ ..]) => {
+            let digits: Option<Vec<&str>> = hashes.iter().map(|hash| hash.to_str()).collect();
+            let hashes = digits.as_deref().and_then(|digits| <[&str; 2]>::try_from(digits).ok());
+            start::warm::in_new_process(cache.as_ref(), hashes.context("expected two hashes")?)
+        }
         #[cfg(feature = "peers")]
-        ("wasmtime", [first, next]) => peers::in_new_process([first, next]),
-        _ => anyhow::bail!("no engine `{engine}` that takes {} paths", paths.len()),
+        ("wasmtime", [first, next]) => peers::in_new_process([first, next].map(Path::new)),
+        _ => anyhow::bail!("no engine `{engine}` that takes {} arguments", needs.len()),
     }
 }
 

@@ -86,10 +86,8 @@ struct Tvm<'a> {
     pool: &'a Pool,
     folder: PathBuf,
     engine: Option<Engine>,
-    /// Where the programs are.
-    paths: [PathBuf; 2],
-    /// The first one's hash, which a node knows.
-    code_hash: [u8; 32],
+    /// The programs' hashes, which a node knows from the services' accounts.
+    hashes: [[u8; 32]; 2],
 }
 
 impl Tvm<'_> {
@@ -108,25 +106,23 @@ impl Loader for Tvm<'_> {
         // The same program behind a byte of metadata has another hash.
         let second = [&[1, b'b'], &first[1..]].concat();
         let engine = open(&self.cache())?;
-        for (path, blob) in self.paths.iter().zip([&first, &second]) {
-            std::fs::write(path, blob)?;
-            load(&engine, hash(blob), || Ok(blob))?;
+        self.hashes = [&first, &second].map(|blob| hash(blob));
+        for (code_hash, blob) in self.hashes.iter().zip([&first, &second]) {
+            engine.prewarm(VERSION, Container::Jam, *code_hash, blob)?;
         }
-        engine.unload_idle();
-        self.code_hash = hash(&first);
-        let key = engine.key_parts(VERSION, Container::Jam, self.code_hash, Tier::Best).key();
+        let key = engine.key_parts(VERSION, Container::Jam, self.hashes[0], Tier::Best).key();
         let hit = engine.cache().and_then(|cache| cache.lookup(&key)).context("the object is not in the cache")?;
         self.engine = Some(engine);
         Ok(hit.object_len)
     }
 
     fn new_process(&self, command: &mut Command) {
-        command.arg("warm-load").arg("tvm").arg(self.cache()).args(&self.paths);
+        command.arg("warm-load").arg("tvm").arg(self.cache()).args(self.hashes.map(hex::encode));
     }
 
     fn load(&mut self) -> anyhow::Result<()> {
         let engine = self.engine.as_ref().context("nothing is prepared")?;
-        let module = load(engine, self.code_hash, || Err::<[u8; 0], _>("it is in the cache".into()))?;
+        let module = load(engine, self.hashes[0], not_asked_for)?;
         ensure!(module.origin() == Origin::CacheHit, "expected an object from the cache, found {:?}", module.origin());
         drop(module);
         engine.unload_idle();
@@ -148,19 +144,26 @@ fn load<C: AsRef<[u8]>>(
     Ok(engine.load(VERSION, Container::Jam, code_hash, code)?)
 }
 
-/// TVM's loads in this process, which must be a new one.
-pub fn in_new_process(cache: &Path, blobs: [&Path; 2]) -> anyhow::Result<NewProcess> {
-    let [first_blob, next_blob] = [std::fs::read(blobs[0])?, std::fs::read(blobs[1])?];
-    // A node knows the hashes.
-    let hashes = [hash(&first_blob), hash(&next_blob)];
+/// A program's bytes, when its object is known to be in the cache.
+fn not_asked_for() -> Result<[u8; 0], HostError> {
+    Err("its object is in the cache".into())
+}
+
+/// TVM's loads in this process, which must be a new one. The programs are known by their hashes in hexadecimal digits, as a
+/// node knows them; their bytes are nowhere.
+pub fn in_new_process(cache: &Path, hashes: [&str; 2]) -> anyhow::Result<NewProcess> {
+    let mut code_hashes = [[0; 32]; 2];
+    for (bytes, digits) in code_hashes.iter_mut().zip(hashes) {
+        hex::decode_to_slice(digits, bytes)?;
+    }
     let mut steps = Steps::start()?;
     let loaded = open(cache)?;
     let engine = steps.step()?;
-    let module = load(&loaded, hashes[0], || Ok(&first_blob))?;
+    let module = load(&loaded, code_hashes[0], not_asked_for)?;
     let first = steps.step()?;
-    let other = load(&loaded, hashes[1], || Ok(&next_blob))?;
+    let other = load(&loaded, code_hashes[1], not_asked_for)?;
     let next = steps.step()?;
-    let same = load(&loaded, hashes[0], || Ok(&first_blob))?;
+    let same = load(&loaded, code_hashes[0], not_asked_for)?;
     let again = steps.step()?;
     let mut instance = Instance::standard(&loaded, &same, &[1, 2, 3])?;
     guests::start(&mut instance);
@@ -181,12 +184,14 @@ pub fn measure(
     figures: &mut Figures,
 ) -> anyhow::Result<Vec<Table>> {
     let folder = tempfile::tempdir()?;
-    let paths = ["first.jam", "second.jam"].map(|name| folder.path().join(name));
     let mut loaders: Vec<Box<dyn Loader + '_>> =
-        vec![Box::new(Tvm { pool, folder: folder.path().to_owned(), engine: None, paths, code_hash: [0; 32] })];
+        vec![Box::new(Tvm { pool, folder: folder.path().to_owned(), engine: None, hashes: [[0; 32]; 2] })];
     #[cfg(feature = "peers")]
     loaders.push(crate::peers::loader(folder.path())?);
 
+    // A program that was installed is in other memory than one that a linker has just written page by page.
+    let program = folder.path().join("tvm-bench");
+    std::fs::copy(std::env::current_exe()?, &program)?;
     let columns = [
         "code",
         "engine",
@@ -211,7 +216,7 @@ pub fn measure(
         let mut warm = vec![Samples::default(); loaders.len()];
         for _ in 0..options.rounds() {
             for ((loader, new), warm) in loaders.iter_mut().zip(&mut new).zip(&mut warm) {
-                new.push(in_child(loader.as_ref())?);
+                new.push(in_child(loader.as_ref(), &program)?);
                 warm.time_many(LOADS, || loader.load())?;
             }
         }
@@ -243,8 +248,8 @@ pub fn measure(
     Ok(vec![processes, here])
 }
 
-fn in_child(loader: &dyn Loader) -> anyhow::Result<NewProcess> {
-    let mut command = Command::new(std::env::current_exe()?);
+fn in_child(loader: &dyn Loader, program: &Path) -> anyhow::Result<NewProcess> {
+    let mut command = Command::new(program);
     loader.new_process(&mut command);
     let output = command.output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
