@@ -22,8 +22,7 @@ use buffer::CodeBuffer;
 #[cfg(test)]
 pub use buffer::READY;
 pub use encode::{Binary, BinaryImm, Extend, ShiftOp, Unary};
-use jumps::Jumps;
-pub use jumps::Target;
+pub use jumps::{Jumps, Target};
 
 /// Assembles at the assembler in `$asm`; the lines are dynasm-rs syntax.
 macro_rules! emit {
@@ -178,10 +177,10 @@ pub const JE_SHORT: u8 = 0x74;
 #[must_use = "a jump must lead somewhere"]
 pub struct JumpAhead(TextOffset);
 
-/// Emits machine code into the file that becomes the object.
-pub struct Assembler {
+/// Emits machine code to its place in an object.
+pub struct Assembler<'m> {
     /// The buffer that [`emit!`] writes to.
-    pub ops: CodeBuffer,
+    pub ops: CodeBuffer<'m>,
     /// What the target CPU has.
     pub cpu: CpuFeatures,
     /// Whether 32-bit operations leave out the sign extension of their result.
@@ -189,10 +188,10 @@ pub struct Assembler {
     jumps: Jumps,
 }
 
-impl Assembler {
-    /// An empty assembler for a program of so many blocks. `capacity` is the expected length of the whole object.
-    pub fn new(cpu: CpuFeatures, capacity: usize, blocks: u32) -> Self {
-        Self { ops: CodeBuffer::new(capacity), cpu, narrow: false, jumps: Jumps::new(blocks) }
+impl<'m> Assembler<'m> {
+    /// An assembler that writes behind the room for headers that `bytes` begin with. `jumps` are ready for the program.
+    pub fn new(cpu: CpuFeatures, bytes: &'m mut [u8], jumps: Jumps) -> Self {
+        Self { ops: CodeBuffer::new(bytes), cpu, narrow: false, jumps }
     }
 
     /// The offset of the next machine instruction.
@@ -201,10 +200,11 @@ impl Assembler {
         self.ops.here()
     }
 
-    /// To be called before the code of each guest instruction, which may take [`buffer::READY`] bytes.
+    /// To be asked before the code of each guest instruction, which may take [`buffer::READY`] bytes: whether there is
+    /// room for it.
     #[inline]
-    pub fn make_ready(&mut self) {
-        self.ops.make_ready();
+    pub fn is_ready(&self) -> bool {
+        self.ops.is_ready()
     }
 
     /// Whether the target CPU has all of `features`.

@@ -26,6 +26,9 @@ pub enum CompileError {
     /// The machine code would be longer than 32-bit offsets allow for.
     #[error("the machine code exceeds {} bytes: run the program with the interpreter", crate::MAX_TEXT_BYTES)]
     TextTooLarge,
+    /// There is no memory to write machine code to.
+    #[error("no memory for the machine code")]
+    NoMemory,
     /// The assembler refused what the compiler gave it: a defect of TVM.
     #[error("internal error of the compiler, please report it: {0}")]
     Assembler(String),

@@ -11,19 +11,26 @@ mod control;
 mod error;
 mod identity;
 mod lower;
+mod memory;
 mod object;
 mod optimise;
 mod options;
+mod scratch;
 mod targets;
 mod translate;
 
 pub use error::CompileError;
 pub use identity::COMPILER_IDENTITY;
+pub use memory::Memory;
 pub use options::CompileOptions;
+pub use scratch::Scratch;
 pub use translate::{MAX_REGION_INSTRUCTIONS, MAX_TEXT_BYTES};
 
-use tvm_abi::{Note, Observed, sections};
+use tvm_abi::{Note, Observed, Placed, sections};
 use tvm_isa::{Program, Unpacked};
+
+use memory::Owned;
+use object::Parts;
 
 /// Longest code the compiler takes, in bytes: more than the largest service has (GP: W_C, 4 000 000 with everything
 /// around the code). The worst programs take about 180 bytes of memory per byte of code, and their objects are 136 times
@@ -50,25 +57,77 @@ pub fn compile_unpacked(
     code_hash: [u8; 32],
     options: CompileOptions,
 ) -> Result<Vec<u8>, CompileError> {
+    let (mut file, mut scratch) = (Owned::default(), Scratch::default());
+    let translated = translate_to(&mut file, &mut scratch, &parts, code_hash, options, |_, text_end, parts| {
+        // Sections follow when the vector is free again.
+        Some((text_end, parts.note))
+    });
+    let (text_end, note) = translated?;
+    let Owned(mut file) = file;
+    file.truncate(text_end);
+    let Unpacked { blob: program, ro, rw, .. } = parts;
+    object::write(file, Parts { note, scratch: &scratch, program, ro, rw })
+}
+
+/// Compiles a program to where the process that compiles it will run it: the code is the one that [`compile`] puts into an
+/// object.
+///
+/// # Errors
+/// As [`compile`], and when `memory` gives none.
+pub fn compile_to(
+    memory: &mut impl Memory,
+    scratch: &mut Scratch,
+    code: &[u8],
+    code_hash: [u8; 32],
+    options: CompileOptions,
+) -> Result<Placed, CompileError> {
+    let parts = Unpacked::from_container(code, options.container)?;
+    translate_to(memory, scratch, &parts, code_hash, options, object::place)
+}
+
+/// Translates a program and calls `finish` with the memory that the code is in, where in there it ends, and what belongs to it.
+/// Where `finish` gives nothing the memory was too short, and all begins anew in more.
+fn translate_to<T>(
+    memory: &mut impl Memory,
+    scratch: &mut Scratch,
+    unpacked: &Unpacked<'_>,
+    code_hash: [u8; 32],
+    options: CompileOptions,
+    finish: impl Fn(&mut [u8], usize, Parts<'_>) -> Option<T>,
+) -> Result<T, CompileError> {
+    /// How much more memory the next attempt gets. The attempts together then take at most a third longer than the last.
+    const MORE: usize = 4;
     let CompileOptions { version, container, cpu, tier } = options;
+    let Unpacked { blob, ro, rw, sizes } = *unpacked;
     let rules = version.rules();
-    let program = Program::parse(parts.blob)?;
+    let program = Program::parse(blob)?;
     program.validate(rules)?;
     if program.code().len() > MAX_CODE_BYTES {
         return Err(CompileError::CodeTooLong { found: program.code().len(), limit: MAX_CODE_BYTES });
     }
-    let translation = translate::translate(&program, rules, cpu, tier, Observed::of(container))?;
-    let note = Note {
-        format_version: sections::FORMAT_VERSION,
-        compiler: COMPILER_IDENTITY,
-        code_hash,
-        gp_version: version,
-        gas_model: rules.gas,
-        container,
-        tier,
-        cpu_features: cpu,
-        sizes: parts.sizes,
-        jump_table_slots: translation.jump_table.len() as u32,
-    };
-    object::write(object::Parts { note, translation, program: parts.blob, ro: parts.ro, rw: parts.rw })
+    scratch.targets.scan(&program, rules);
+    let mut len = translate::expected_bytes(&program, &scratch.targets) + ro.len() + rw.len();
+    loop {
+        let bytes = memory.of_len(len).ok_or(CompileError::NoMemory)?;
+        let translated = translate::translate(&program, rules, cpu, tier, Observed::of(container), bytes, scratch)?;
+        let finished = translated.and_then(|text_end| {
+            let note = Note {
+                format_version: sections::FORMAT_VERSION,
+                compiler: COMPILER_IDENTITY,
+                code_hash,
+                gp_version: version,
+                gas_model: rules.gas,
+                container,
+                tier,
+                cpu_features: cpu,
+                sizes,
+                jump_table_slots: scratch.jump_table.len() as u32,
+            };
+            finish(bytes, text_end, Parts { note, scratch, program: blob, ro, rw })
+        });
+        if let Some(finished) = finished {
+            return Ok(finished);
+        }
+        len = len.checked_mul(MORE).ok_or(CompileError::TextTooLarge)?;
+    }
 }

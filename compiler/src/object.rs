@@ -1,26 +1,29 @@
 //! Writes the ELF object; [`tvm_abi::sections`] says what is in it.
 //!
-//! The text is in its place in the file already when this begins. All other sections are appended to it, each written
-//! once, then the writer of `object` adds the headers.
+//! The text is in its place already when this begins. All other sections are appended to it, each written once, then the
+//! writer of `object` adds the headers. Where nobody wants an object, the sections that running code needs are put behind
+//! the text in the same way, and that is all.
 
 mod symbols;
+
+use std::ops::Range;
 
 use object::elf;
 use object::write::WritableBuffer;
 use object::write::elf::{FileHeader, SectionHeader, Writer};
 use tvm_abi::sections::{self, PAGE};
-use tvm_abi::{NOTE_NAME, NOTE_TYPE, Note};
+use tvm_abi::{NOTE_NAME, NOTE_TYPE, Note, Placed};
 
 use crate::error::CompileError;
-use crate::translate::Translation;
+use crate::scratch::Scratch;
 use symbols::Blocks;
 
 /// Everything that goes into an object.
 pub struct Parts<'a> {
     /// Contents of the note.
     pub note: Note,
-    /// Machine code and its tables.
-    pub translation: Translation,
+    /// What is known about the machine code.
+    pub scratch: &'a Scratch,
     /// The program blob.
     pub program: &'a [u8],
     /// Initial read-only data of the guest.
@@ -48,11 +51,10 @@ const TEXT_INDEX: u16 = 2;
 /// Alignment of the note.
 const NOTE_ALIGN: u64 = 4;
 
-/// Puts the object together.
-pub fn write(parts: Parts<'_>) -> Result<Vec<u8>, CompileError> {
-    let Parts { note, translation: Translation { mut file, pc_map, jump_table, targets, blocks }, program, ro, rw } =
-        parts;
-    let note = note_section(&note);
+/// Puts the object together around `file`, which ends with the text.
+pub fn write(mut file: Vec<u8>, parts: Parts<'_>) -> Result<Vec<u8>, CompileError> {
+    let Scratch { targets, jumps, .. } = parts.scratch;
+    let note = note_section(&parts.note);
     let text_len = file.len() as u64 - sections::TEXT_FILE_OFFSET;
     let data = elf::SHF_ALLOC;
     let in_place = |name, kind, flags, align, offset, len| Section {
@@ -71,29 +73,27 @@ pub fn write(parts: Parts<'_>) -> Result<Vec<u8>, CompileError> {
         in_place(sections::NOTE, elf::SHT_NOTE, data, NOTE_ALIGN, 0, note.len() as u64),
         in_place(sections::TEXT, elf::SHT_PROGBITS, text_flags, PAGE, sections::TEXT_FILE_OFFSET, text_len),
     ];
-    let mut append = |name, kind, flags, align, write: &mut dyn FnMut(&mut Vec<u8>)| {
-        file.resize(file.len().next_multiple_of(align as usize), 0);
+    let bits = elf::SHT_PROGBITS;
+    let Behind { jump_table, pc_map, program, ro_image, rw_image } = append(&mut file, &parts);
+    for (name, flags, align, range) in [
+        (sections::JUMP_TABLE, data, PAGE, jump_table),
+        (sections::PC_MAP, data, ALIGN, pc_map),
+        (sections::PROGRAM, data, ALIGN, program),
+        (sections::RO_IMAGE, data, PAGE, ro_image),
+        (sections::RW_IMAGE, data | elf::SHF_WRITE, PAGE, rw_image),
+    ] {
+        sections.push(in_place(name, bits, flags, align, range.start as u64, range.len() as u64));
+    }
+    let symbols = Blocks { places: jumps.blocks(), text_end: text_len as u32, text_section: TEXT_INDEX };
+    let mut append = |name, kind, align: usize, write: &mut dyn FnMut(&mut Vec<u8>)| {
+        file.resize(file.len().next_multiple_of(align), 0);
         let offset = file.len();
         write(&mut file);
-        sections.push(in_place(name, kind, flags, align, offset as u64, (file.len() - offset) as u64));
+        let (offset, len) = (offset as u64, (file.len() - offset) as u64);
+        sections.push(in_place(name, kind, elf::SectionFlags(0), align as u64, offset, len));
     };
-    let bits = elf::SHT_PROGBITS;
-    append(sections::JUMP_TABLE, bits, data, PAGE, &mut |file| {
-        file.extend(jump_table.iter().flat_map(|slot| slot.to_le_bytes()));
-        fill_page(file, sections::NO_TARGET as u8);
-    });
-    append(sections::PC_MAP, bits, data, 8, &mut |file| pc_map.write(file));
-    append(sections::PROGRAM, bits, data, 8, &mut |file| file.extend_from_slice(program));
-    for (name, flags, image) in [(sections::RO_IMAGE, data, ro), (sections::RW_IMAGE, data | elf::SHF_WRITE, rw)] {
-        append(name, bits, flags, PAGE, &mut |file| {
-            file.extend_from_slice(image);
-            fill_page(file, 0);
-        });
-    }
-    let symbols = Blocks { places: &blocks, text_end: text_len as u32, text_section: TEXT_INDEX };
-    let no_flags = elf::SectionFlags(0);
-    append(".symtab", elf::SHT_SYMTAB, no_flags, 8, &mut |file| symbols.write_entries(targets.iter(), file));
-    append(".strtab", elf::SHT_STRTAB, no_flags, 1, &mut |file| symbols.write_names(targets.iter(), file));
+    append(".symtab", elf::SHT_SYMTAB, 8, &mut |file| symbols.write_entries(targets.iter(), file));
+    append(".strtab", elf::SHT_STRTAB, 1, &mut |file| symbols.write_names(targets.iter(), file));
     let symtab_index = sections.len() - 1;
     let symtab = &mut sections[symtab_index - 1];
     symtab.entry_size = symbols::ENTRY_BYTES as u64;
@@ -101,6 +101,107 @@ pub fn write(parts: Parts<'_>) -> Result<Vec<u8>, CompileError> {
     // All of them are local.
     symtab.info = symbols.count();
     write_headers(file, &note, &sections)
+}
+
+/// Puts behind the text, which ends at `text_end`, what running code needs besides. `None` if there is no room.
+pub fn place(bytes: &mut [u8], text_end: usize, parts: Parts<'_>) -> Option<Placed> {
+    let mut room = Room { bytes, at: text_end };
+    let Behind { jump_table, pc_map, program, ro_image, rw_image } = append(&mut room, &parts);
+    let fits = room.at <= room.bytes.len();
+    let text = sections::TEXT_FILE_OFFSET as usize..text_end;
+    fits.then_some(Placed { note: parts.note, text, jump_table, pc_map, program, ro_image, rw_image })
+}
+
+/// Alignment of what is not mapped on its own.
+const ALIGN: u64 = 8;
+
+/// Where the sections behind the text are.
+struct Behind {
+    jump_table: Range<usize>,
+    pc_map: Range<usize>,
+    program: Range<usize>,
+    ro_image: Range<usize>,
+    rw_image: Range<usize>,
+}
+
+/// Puts the sections behind the text.
+fn append(out: &mut impl Append, parts: &Parts<'_>) -> Behind {
+    let Parts { note: _, scratch: Scratch { map, jump_table, .. }, program, ro, rw } = *parts;
+    let jump_table = section(out, PAGE, |out| {
+        jump_table.iter().for_each(|slot| out.put(&slot.to_le_bytes()));
+        out.fill(PAGE, sections::NO_TARGET as u8);
+    });
+    let pc_map = section(out, ALIGN, |out| map.write(|bytes| out.put(bytes)));
+    let program = section(out, ALIGN, |out| out.put(program));
+    let [ro_image, rw_image] = [ro, rw].map(|image| {
+        section(out, PAGE, |out| {
+            out.put(image);
+            out.fill(PAGE, 0);
+        })
+    });
+    Behind { jump_table, pc_map, program, ro_image, rw_image }
+}
+
+fn section<A: Append>(out: &mut A, align: u64, write: impl FnOnce(&mut A)) -> Range<usize> {
+    out.fill(align, 0);
+    let start = out.len();
+    write(out);
+    start..out.len()
+}
+
+/// What sections are appended to.
+trait Append {
+    fn len(&self) -> usize;
+    fn put(&mut self, bytes: &[u8]);
+    /// Fills up to a multiple of `align`.
+    fn fill(&mut self, align: u64, byte: u8);
+}
+
+impl Append for Vec<u8> {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    fn fill(&mut self, align: u64, byte: u8) {
+        self.resize(self.len().next_multiple_of(align as usize), byte);
+    }
+}
+
+/// Bytes that are filled from the front. What does not fit is counted and not written.
+struct Room<'a> {
+    bytes: &'a mut [u8],
+    at: usize,
+}
+
+impl Room<'_> {
+    fn advance(&mut self, len: usize) -> Option<&mut [u8]> {
+        let start = self.at;
+        self.at += len;
+        self.bytes.get_mut(start..self.at)
+    }
+}
+
+impl Append for Room<'_> {
+    fn len(&self) -> usize {
+        self.at
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        if let Some(place) = self.advance(bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+    }
+
+    fn fill(&mut self, align: u64, byte: u8) {
+        let end = self.at.next_multiple_of(align as usize);
+        if let Some(place) = self.advance(end - self.at) {
+            place.fill(byte);
+        }
+    }
 }
 
 /// A file whose sections are in their places. Writing overwrites it; where the writer pads, what is there stays.
@@ -191,9 +292,4 @@ fn note_section(note: &Note) -> Vec<u8> {
     out.extend(descriptor);
     out.resize(out.len().next_multiple_of(4), 0);
     out
-}
-
-/// Fills the file up to whole pages.
-fn fill_page(file: &mut Vec<u8>, fill: u8) {
-    file.resize(file.len().next_multiple_of(PAGE as usize), fill);
 }

@@ -3,6 +3,7 @@
 use tvm_isa::{BlockStarts, Pc, Program, Rules, Stops, Stretch};
 
 /// The block starts of a program (GP: ϖ) with their numbers.
+#[derive(Default, Debug)]
 pub struct BlockTargets {
     starts: BlockStarts,
     /// Where regions end.
@@ -13,16 +14,23 @@ pub struct BlockTargets {
 }
 
 impl BlockTargets {
-    /// Finds all block starts in one pass.
-    pub fn scan(program: &Program<'_>, rules: &Rules) -> Self {
-        let (starts, stops) = BlockStarts::with_stops(program, rules);
-        let mut ranks = Vec::with_capacity(starts.words().len());
-        let mut count = 0;
-        for word in starts.words() {
-            ranks.push(count);
-            count += word.count_ones();
-        }
-        Self { starts, stops, ranks, count }
+    /// Finds all block starts in one pass; those of another program are forgotten.
+    pub fn scan(&mut self, program: &Program<'_>, rules: &Rules) {
+        let Self { starts, stops, ranks, count } = self;
+        starts.find(stops, program, rules);
+        *count = 0;
+        ranks.clear();
+        ranks.extend(starts.words().iter().map(|word| {
+            let before = *count;
+            *count += word.count_ones();
+            before
+        }));
+    }
+
+    /// Bytes of memory that this takes.
+    pub fn capacity_bytes(&self) -> usize {
+        let Self { starts, stops, ranks, count: _ } = self;
+        starts.capacity_bytes() + stops.capacity_bytes() + ranks.capacity() * size_of::<u32>()
     }
 
     /// Number of blocks.

@@ -17,6 +17,7 @@ use crate::asm::{Assembler, Target, host};
 use crate::control::{self, DynamicJump};
 use crate::error::CompileError;
 use crate::lower::{self, Condition, Ends, Lowering, Operand};
+use crate::scratch::Scratch;
 use crate::targets::BlockTargets;
 use planned::Optimisation;
 use ways::Ways;
@@ -28,34 +29,40 @@ const _: () = assert!(Stops::MAX_INSTRUCTIONS as usize <= MAX_REGION_INSTRUCTION
 /// Most bytes of machine code, so that every jump and text offset fits 32 bits.
 pub const MAX_TEXT_BYTES: usize = 1 << 30;
 
-/// A translated program.
-pub struct Translation {
-    /// The object up to the end of the machine code; zeros where the headers go.
-    pub file: Vec<u8>,
-    /// The pc map.
-    pub pc_map: PcMapBuilder,
-    /// Text offsets of the dynamic jump table, entry 0 included.
-    pub jump_table: Vec<u32>,
-    /// Where the basic blocks start in the program.
-    pub targets: BlockTargets,
-    /// Where each of them starts in the text.
-    pub blocks: Vec<u32>,
-}
-
-/// Translates a whole program.
+/// Translates a whole program. The machine code goes into `bytes`, behind the first page, and all that is known about it
+/// into `scratch`, which has the program's blocks already. Gives where the code ends; `None` if `bytes` are too few.
 pub fn translate(
     program: &Program<'_>,
     rules: &Rules,
     cpu: CpuFeatures,
     tier: Tier,
     observed: Observed,
-) -> Result<Translation, CompileError> {
-    let mut translator = Translator::new(program, rules, cpu);
+    bytes: &mut [u8],
+    scratch: &mut Scratch,
+) -> Result<Option<usize>, CompileError> {
+    let mut translator = Translator::new(program, rules, cpu, bytes, std::mem::take(scratch));
     if tier == Tier::Best {
         translator.optimise(observed);
     }
-    translator.regions()?;
-    translator.finish()
+    let translated = match translator.regions() {
+        Ok(()) => translator.cold_sites(),
+        full => full,
+    };
+    let text_end;
+    (text_end, *scratch) = translator.finish();
+    match translated {
+        Ok(()) => Ok(Some(text_end)),
+        Err(Stopped::Full) => Ok(None),
+        Err(Stopped::TextTooLarge) => Err(CompileError::TextTooLarge),
+    }
+}
+
+/// Why translation stopped.
+enum Stopped {
+    /// There is no room for more code.
+    Full,
+    /// There is more code than may be.
+    TextTooLarge,
 }
 
 /// What was found out about a region while it was decoded.
@@ -73,12 +80,13 @@ struct Collected {
 struct Translator<'p> {
     program: &'p Program<'p>,
     rules: &'p Rules,
-    asm: Assembler,
+    asm: Assembler<'p>,
     targets: BlockTargets,
     map: PcMapBuilder,
     /// What the cold sites call; [`Stub::Jump`] stands twice for each, as it takes the place of two.
     cold: Vec<Stub>,
     jump_slots: u32,
+    jump_table: Vec<u32>,
     gas: BlockCost<'p>,
     /// The instructions of the region being emitted, on the best tier.
     region: Vec<Instruction>,
@@ -91,18 +99,32 @@ struct Translator<'p> {
 }
 
 impl<'p> Translator<'p> {
-    fn new(program: &'p Program<'p>, rules: &'p Rules, cpu: CpuFeatures) -> Self {
-        let targets = BlockTargets::scan(program, rules);
-        let mut asm = Assembler::new(cpu, expected_object_bytes(program, &targets), targets.count());
-        control::thunks(&mut asm);
+    fn new(
+        program: &'p Program<'p>,
+        rules: &'p Rules,
+        cpu: CpuFeatures,
+        bytes: &'p mut [u8],
+        scratch: Scratch,
+    ) -> Self {
+        let Scratch { targets, mut jumps, mut map, mut cold, jump_table } = scratch;
+        let blocks = targets.count();
+        jumps.begin(blocks);
+        map.begin(blocks as usize, program.code().len() / 8);
+        cold.clear();
+        cold.reserve(blocks as usize);
+        let mut asm = Assembler::new(cpu, bytes, jumps);
+        if asm.is_ready() {
+            control::thunks(&mut asm);
+        }
         Self {
             program,
             rules,
             asm,
-            cold: Vec::with_capacity(targets.count() as usize),
-            map: PcMapBuilder::with_capacity(targets.count() as usize, program.code().len() / 8),
+            cold,
+            map,
             targets,
             jump_slots: jump_table_slots(program),
+            jump_table,
             gas: BlockCost::new(program, rules),
             region: Vec::new(),
             next_block: 0,
@@ -113,24 +135,30 @@ impl<'p> Translator<'p> {
 
     /// Walks the code from front to back. Every instruction that can ever execute starts at a marked position, at 0, or
     /// where the one before it ends.
-    fn regions(&mut self) -> Result<(), CompileError> {
+    fn regions(&mut self) -> Result<(), Stopped> {
         let mut pc = Pc(0);
         let mut paid = false;
         while pc.0 < self.program.code_len() {
             let collected = self.collect_region(pc, paid);
-            self.emit_region(pc, &collected);
+            self.emit_region(pc, &collected)?;
             paid = self.rules.gas == GasModel::PipelineBlocks && !collected.ends_block;
             pc = collected.next;
             if self.asm.here().0 as usize > MAX_TEXT_BYTES {
-                return Err(CompileError::TextTooLarge);
+                return Err(Stopped::TextTooLarge);
             }
         }
         // Code that runs off its end traps there; valid programs of a version that checks them never do.
         if self.rules.validation == Validation::ContainerOnly {
             let collected = self.collect_region(pc, paid);
-            self.emit_region(pc, &collected);
+            self.emit_region(pc, &collected)?;
         }
         Ok(())
+    }
+
+    /// To be called before the code of each instruction.
+    #[inline]
+    fn make_ready(&self) -> Result<(), Stopped> {
+        if self.asm.is_ready() { Ok(()) } else { Err(Stopped::Full) }
     }
 
     /// Finds out about the region that starts at `start`; `paid` says that it is the rest of a block that was charged already.
@@ -191,9 +219,9 @@ impl<'p> Translator<'p> {
         Collected { next: pc, instructions, ends_block, charge }
     }
 
-    fn emit_region(&mut self, pc: Pc, collected: &Collected) {
+    fn emit_region(&mut self, pc: Pc, collected: &Collected) -> Result<(), Stopped> {
         let Collected { next: _, instructions, ends_block, charge } = *collected;
-        self.asm.make_ready();
+        self.make_ready()?;
         let block = self.targets.contains(pc).then_some(self.next_block);
         self.next_block += u32::from(block.is_some());
         let charge = match block {
@@ -207,8 +235,9 @@ impl<'p> Translator<'p> {
             GasModel::PerInstruction => Gas((instructions - index) as u64),
             GasModel::PipelineBlocks => Gas(0),
         };
-        if !self.emit_planned(block, ends_block, give_back) {
-            self.emit_in_turn(pc, instructions, give_back);
+        match self.optimisation.take() {
+            Some(optimisation) => self.emit_planned(optimisation, block, ends_block, give_back),
+            None => self.emit_in_turn(pc, instructions, give_back),
         }
     }
 
@@ -226,11 +255,16 @@ impl<'p> Translator<'p> {
 
     /// Emits instructions one by one, the first of which is at `start`. `give_back` gives what each and those behind it were
     /// charged.
-    fn emit_in_turn(&mut self, start: Pc, instructions: usize, give_back: impl Fn(usize) -> Gas) {
+    fn emit_in_turn(
+        &mut self,
+        start: Pc,
+        instructions: usize,
+        give_back: impl Fn(usize) -> Gas,
+    ) -> Result<(), Stopped> {
         let (program, rules) = (self.program, self.rules);
         let mut pc = start;
         for index in 0..instructions {
-            self.asm.make_ready();
+            self.make_ready()?;
             let (op, length) = program.fetch(rules, pc);
             match (lower::lowering(op), program.encoded(pc, length)) {
                 (Lowering::Plain, Some(encoded)) => lower::plain_encoded(&mut self.asm, op, encoded),
@@ -249,6 +283,7 @@ impl<'p> Translator<'p> {
             }
             pc = Pc(pc.0 + u32::from(length));
         }
+        Ok(())
     }
 
     /// Emits one instruction, of any form.
@@ -385,16 +420,19 @@ impl<'p> Translator<'p> {
         site
     }
 
-    fn finish(mut self) -> Result<Translation, CompileError> {
+    /// Emits what stands behind all blocks, the cold sites last, and lets all jumps lead to their targets.
+    fn cold_sites(&mut self) -> Result<(), Stopped> {
         let ways = self.ways.take();
         if let Some(ways) = &ways {
-            self.detours(ways);
+            self.detours(ways)?;
         }
         let cold_start = self.asm.here();
         self.map.cold_start(cold_start);
         let mut cold = self.cold.iter();
         while let Some(&stub) = cold.next() {
-            self.asm.make_ready();
+            if !self.asm.is_ready() {
+                return Err(Stopped::Full);
+            }
             match stub {
                 Stub::Jump => {
                     control::leave_at_jump(&mut self.asm);
@@ -404,31 +442,43 @@ impl<'p> Translator<'p> {
             }
         }
         if self.asm.here().0 as usize > MAX_TEXT_BYTES {
-            return Err(CompileError::TextTooLarge);
+            return Err(Stopped::TextTooLarge);
         }
-        let Self { asm, map, targets, program, jump_slots, .. } = self;
-        let (file, labels) = asm.resolve(cold_start);
-        let jump_table = jump_table(program, jump_slots, &targets, &labels);
-        let blocks = ways.map_or(labels, Ways::begins);
-        Ok(Translation { file, pc_map: map, jump_table, targets, blocks })
+        self.asm.resolve(cold_start);
+        self.fill_jump_table();
+        if let Some(ways) = ways {
+            self.asm.name_blocks(ways.begins());
+        }
+        Ok(())
+    }
+
+    fn fill_jump_table(&mut self) {
+        let (table, blocks) = (self.program.jump_table(), self.asm.jumps().blocks());
+        let offset_of = |entry: u64| {
+            let target = table.get(entry).expect("below the table's length");
+            self.targets.index(target).map_or(sections::NO_TARGET, |block| blocks[block as usize])
+        };
+        let entries = u64::from(self.jump_slots) - 1;
+        self.jump_table.clear();
+        self.jump_table.extend(std::iter::once(sections::NO_TARGET).chain((0..entries).map(offset_of)));
+    }
+
+    /// Where the code ends in memory, and what is known about it.
+    fn finish(self) -> (usize, Scratch) {
+        let Self { asm, map, targets, cold, jump_table, .. } = self;
+        let (text_end, jumps) = asm.into_parts();
+        (text_end, Scratch { targets, jumps, map, cold, jump_table })
     }
 }
 
-/// About how long the object becomes. A guess that is too low costs a copy, one that is too high costs nothing.
-fn expected_object_bytes(program: &Program<'_>, targets: &BlockTargets) -> usize {
+/// How many bytes are enough for most programs, whether they become objects or not.
+pub fn expected_bytes(program: &Program<'_>, targets: &BlockTargets) -> usize {
+    const AT_LEAST: usize = 32 << 10;
     const PER_CODE_BYTE: usize = 8;
     const PER_BLOCK: usize = 80;
-    program.blob().len() + program.code().len() * PER_CODE_BYTE + targets.count() as usize * PER_BLOCK
-}
-
-fn jump_table(program: &Program<'_>, slots: u32, targets: &BlockTargets, blocks: &[u32]) -> Vec<u32> {
-    let table = program.jump_table();
-    let offset_of = |entry: u64| {
-        let target = table.get(entry).expect("below the table's length");
-        targets.index(target).map_or(sections::NO_TARGET, |block| blocks[block as usize])
-    };
-    let entries = u64::from(slots) - 1;
-    std::iter::once(sections::NO_TARGET).chain((0..entries).map(offset_of)).collect()
+    let jump_table = 4 * jump_table_slots(program) as usize;
+    let code = program.code().len() * PER_CODE_BYTE + targets.count() as usize * PER_BLOCK;
+    AT_LEAST + program.blob().len() + jump_table + code
 }
 
 /// Entries in the jump table section: those of the program's table that fit, and the unused entry 0. Tables whose

@@ -15,17 +15,19 @@ mod error;
 mod mapping;
 mod memfd;
 mod object;
+mod placed;
 mod reader;
 mod sections;
 
 use std::fs::File;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tvm_abi::{CpuFeatures, Note, PcMap, PcMapHeader};
+use tvm_abi::{CpuFeatures, Note, PcMap, PcMapHeader, Placed};
 
 pub use error::LoadError;
 pub use object::{Symbol, symbols};
+pub use placed::{CodeMemory, MAX_IDLE_BYTES, MAX_IDLE_PIECES, Supply};
 pub use sections::MAX_SECTIONS;
 
 use mapping::{Mapped, is_not_executable_here};
@@ -48,11 +50,20 @@ pub struct FileSpan {
 /// A module: an object that is mapped and ready to run. Everything is unmapped when it is dropped.
 #[derive(Debug)]
 pub struct Loaded {
-    file: Arc<File>,
-    mapped: Mapped,
+    file: OnceLock<Arc<File>>,
+    code: Code,
     sections: Sections,
     note: Note,
     pc_map: PcMapHeader,
+}
+
+/// What keeps the code in memory.
+#[derive(Debug)]
+enum Code {
+    /// Pages of an object's file.
+    Mapped(Mapped),
+    /// Memory that the code was compiled into.
+    Placed(placed::Placed),
 }
 
 impl Loaded {
@@ -68,7 +79,8 @@ impl Loaded {
         match Self::load(file, object_len, host) {
             Err((error, Some(file))) if is_not_executable_here(&error) => {
                 let whole = 0..object_len as usize;
-                let copy = Mapped::new(&file, whole.clone()).and_then(|mapped| memfd::sealed(mapped.bytes(&whole)))?;
+                let copy =
+                    Mapped::new(&file, whole.clone()).and_then(|mapped| memfd::sealed(&[mapped.bytes(&whole)]))?;
                 Self::load(copy, object_len, host).map_err(|(error, _)| error)
             }
             done => done.map_err(|(error, _)| error),
@@ -81,7 +93,17 @@ impl Loaded {
     /// Like [`Self::from_file`].
     pub fn from_bytes(object: &[u8], host: CpuFeatures) -> Result<Self, LoadError> {
         check_length(object.len() as u64)?;
-        Self::load(memfd::sealed(object)?, object.len() as u64, host).map_err(|(error, _)| error)
+        Self::load(memfd::sealed(&[object])?, object.len() as u64, host).map_err(|(error, _)| error)
+    }
+
+    /// Makes a module of code that was compiled into `memory`.
+    ///
+    /// # Errors
+    /// When this CPU cannot run the code, when the system refuses to make it executable, and when the parts contradict each other.
+    pub fn from_memory(memory: CodeMemory, placed: Placed, host: CpuFeatures) -> Result<Self, LoadError> {
+        let Checked { sections, note, pc_map } = object::check_placed(memory.bytes(), placed, host)?;
+        let code = Code::Placed(memory.make_executable(&sections)?);
+        Ok(Self { file: OnceLock::new(), code, sections, note, pc_map })
     }
 
     /// Gives the file back when it could be mapped and is in order, but not be made executable.
@@ -94,7 +116,7 @@ impl Loaded {
         };
         let (mapped, Checked { sections, note, pc_map }) = mapped().map_err(|error| (error, None))?;
         match mapped.make_executable(&sections.text) {
-            Ok(()) => Ok(Self { file: Arc::new(file), mapped, sections, note, pc_map }),
+            Ok(()) => Ok(Self { file: Arc::new(file).into(), code: Code::Mapped(mapped), sections, note, pc_map }),
             Err(error) => Err((error, Some(file))),
         }
     }
@@ -134,29 +156,63 @@ impl Loaded {
     /// The dynamic jump table, whole pages.
     #[must_use]
     pub fn jump_table(&self) -> FileSpan {
-        span(&self.sections.jump_table)
+        self.span(&self.sections.jump_table)
     }
 
     /// The image of the guest's read-only data, whole pages; may be shorter than the data's region, but not longer.
     #[must_use]
     pub fn ro_image(&self) -> FileSpan {
-        span(&self.sections.ro_image)
+        self.span(&self.sections.ro_image)
     }
 
     /// The image of the guest's read-write data, whole pages; may be shorter than the data's region, but not longer.
     #[must_use]
     pub fn rw_image(&self) -> FileSpan {
-        span(&self.sections.rw_image)
+        self.span(&self.sections.rw_image)
     }
 
-    /// The file that the spans are parts of.
+    /// The file that the spans are parts of. Code that was compiled into memory has one from when it is first asked for.
+    ///
+    /// # Errors
+    /// When the system refuses a memory file.
+    pub fn file(&self) -> Result<&Arc<File>, LoadError> {
+        if let Some(file) = self.file.get() {
+            return Ok(file);
+        }
+        let parts = self.shared_parts().map(|part| self.section(part));
+        let file = Arc::new(memfd::sealed(&parts)?);
+        Ok(self.file.get_or_init(|| file))
+    }
+
+    /// The same, if it is there already.
     #[must_use]
-    pub fn file(&self) -> &Arc<File> {
-        &self.file
+    pub fn made_file(&self) -> Option<&Arc<File>> {
+        self.file.get()
+    }
+
+    /// The parts that instances map, in the order in which they are in a file of their own.
+    fn shared_parts(&self) -> [&Range<usize>; 3] {
+        let Sections { jump_table, ro_image, rw_image, .. } = &self.sections;
+        [jump_table, ro_image, rw_image]
+    }
+
+    /// Where in the file one of those parts is.
+    fn span(&self, part: &Range<usize>) -> FileSpan {
+        let start = match &self.code {
+            Code::Mapped(_) => part.start,
+            // Parts may be empty, but not start at the same place before they do.
+            Code::Placed(_) => {
+                self.shared_parts().iter().filter(|other| other.start < part.start).map(|other| other.len()).sum()
+            }
+        };
+        FileSpan { offset: start as u64, len: part.len() as u64 }
     }
 
     fn section(&self, at: &Range<usize>) -> &[u8] {
-        self.mapped.bytes(at)
+        match &self.code {
+            Code::Mapped(mapped) => mapped.bytes(at),
+            Code::Placed(placed) => &placed.bytes()[at.clone()],
+        }
     }
 }
 
@@ -170,10 +226,6 @@ fn check_length(len: u64) -> Result<(), LoadError> {
         return Err(LoadError::Missing("ELF header"));
     }
     Ok(())
-}
-
-fn span(range: &Range<usize>) -> FileSpan {
-    FileSpan { offset: range.start as u64, len: range.len() as u64 }
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl Mapped {
 }
 
 /// The operation that a file system mounted with `noexec` refuses.
-const MAKING_EXECUTABLE: &str = "making an object's code executable";
+pub(crate) const MAKING_EXECUTABLE: &str = "making an object's code executable";
 
 /// Whether code cannot be executed from the file, though it may be from elsewhere.
 pub(crate) fn is_not_executable_here(error: &LoadError) -> bool {

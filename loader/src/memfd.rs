@@ -13,10 +13,12 @@ use crate::LoadError;
 /// little longer, as it does while it migrates pages: once in some millions of objects.
 const SEALS: libc::c_int = libc::F_SEAL_FUTURE_WRITE | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
 
-/// A sealed memory file with these contents.
-pub(crate) fn sealed(bytes: &[u8]) -> Result<File, LoadError> {
+/// A sealed memory file with these contents, one after the other.
+pub(crate) fn sealed(parts: &[&[u8]]) -> Result<File, LoadError> {
     let mut file = create()?;
-    file.write_all(bytes).map_err(LoadError::system("copying an object to memory"))?;
+    for part in parts {
+        file.write_all(part).map_err(LoadError::system("copying an object to memory"))?;
+    }
     // SAFETY: the descriptor is open; the call takes an integer.
     let sealed = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS) };
     if sealed == 0 { Ok(file) } else { Err(last("sealing an object in memory")) }
@@ -54,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_sealed_file_cannot_be_changed() {
-        let file = sealed(b"object").unwrap();
+        let file = sealed(&[b"obj", b"", b"ect"]).unwrap();
         assert!(file.write_at(b"x", 0).is_err());
         assert!(file.set_len(3).is_err());
         assert!(file.set_len(30).is_err());
@@ -74,7 +76,7 @@ mod tests {
 
     #[test]
     fn it_is_not_inherited_by_programs() {
-        let file = sealed(b"").unwrap();
+        let file = sealed(&[]).unwrap();
         // SAFETY: reads an integer.
         let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFD) };
         assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use goblin::elf::sym::{Sym, SymIterator, Symtab};
 use tvm_abi::sections;
-use tvm_abi::{CpuFeatures, NOTE_NAME, NOTE_TYPE, Note, PcMapHeader, TextOffset};
+use tvm_abi::{CpuFeatures, NOTE_NAME, NOTE_TYPE, Note, PcMapHeader, Placed, TextOffset};
 use tvm_isa::layout::{self, Layout};
 
 use crate::LoadError;
@@ -36,6 +36,19 @@ pub(crate) fn check(object: &mut Reader<'_>, host: CpuFeatures) -> Result<Checke
         return Err(LoadError::CpuFeatures { needed: note.cpu_features, host });
     }
     let pc_map = pc_map_header(object, &sections.pc_map)?;
+    tables_fit(&sections, &note)?;
+    Ok(Checked { sections, note, pc_map })
+}
+
+/// The same for code without an object around it, which this process's compiler has put into `memory`.
+pub(crate) fn check_placed(memory: &[u8], placed: Placed, host: CpuFeatures) -> Result<Checked, LoadError> {
+    let sections = Sections::placed(&placed);
+    let Placed { note, .. } = placed;
+    if !host.contains(note.cpu_features) {
+        return Err(LoadError::CpuFeatures { needed: note.cpu_features, host });
+    }
+    limit("memory", "length of the code", sections.end() as u64, memory.len() as u64)?;
+    let pc_map = pc_map_header(&mut Reader::of_bytes(memory), &sections.pc_map)?;
     tables_fit(&sections, &note)?;
     Ok(Checked { sections, note, pc_map })
 }

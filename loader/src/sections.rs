@@ -8,6 +8,7 @@ use std::ops::Range;
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::header::{self, header64};
 use goblin::elf::section_header::{self as sh, section_header64};
+use tvm_abi::Placed;
 use tvm_abi::sections::{self, PAGE};
 
 use crate::LoadError;
@@ -35,6 +36,19 @@ pub(crate) struct Sections {
 }
 
 impl Sections {
+    /// Those of code without an object around it; it has no others.
+    pub(crate) fn placed(placed: &Placed) -> Self {
+        let Placed { note: _, text, jump_table, pc_map, program, ro_image, rw_image } = placed.clone();
+        Self { note: 0..0, text, jump_table, pc_map, program, ro_image, rw_image }
+    }
+
+    /// Where the last of those that running code needs ends.
+    pub(crate) fn end(&self) -> usize {
+        [&self.jump_table, &self.ro_image, &self.rw_image]
+            .into_iter()
+            .fold(self.in_place().end, |end, part| end.max(part.end))
+    }
+
     /// The part of the file that is mapped to be used where it is. It starts with the text.
     pub(crate) fn in_place(&self) -> Range<usize> {
         let end = [&self.text, &self.pc_map, &self.program].into_iter().fold(0, |end, part| end.max(part.end));

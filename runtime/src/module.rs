@@ -213,7 +213,7 @@ fn image_of(native: &NativeModule, layout: Option<&Layout>) -> Result<Image, Loa
     }
     let table = native.jump_table();
     let jump_table = (table.len > 0).then_some(JumpTable { file_offset: table.offset, len: table.len as usize });
-    Image::new(Some(native.file()), jump_table, segments).map_err(|error| {
+    Image::new(Some(native.image_file()), jump_table, segments).map_err(|error| {
         LoadError::Machine(Error::Internal(format!("an object's memory image is impossible: {error}")))
     })
 }

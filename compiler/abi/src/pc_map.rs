@@ -78,16 +78,24 @@ pub struct PcMapBuilder {
 }
 
 impl PcMapBuilder {
-    /// An empty map with room for about so many regions and sites.
-    #[must_use]
-    pub fn with_capacity(regions: usize, sites: usize) -> Self {
-        Self {
-            records: Vec::with_capacity(regions * RECORD),
-            // Hardly a region has no charge, whose failure is a cold site.
-            cold: Vec::with_capacity(regions * COLD_RECORD),
-            stream: Vec::with_capacity(sites * SHORT_SITE),
-            ..Self::default()
+    /// Makes ready for a map of about so many regions and sites; all of another one is forgotten.
+    pub fn begin(&mut self, regions: usize, sites: usize) {
+        let Self { records, stream, last, last_region, cold, cold_start } = self;
+        (*last, *last_region, *cold_start) = <_>::default();
+        for part in [&mut *records, stream, cold] {
+            part.clear();
         }
+        records.reserve(regions * RECORD);
+        // Hardly a region has no charge, whose failure is a cold site.
+        cold.reserve(regions * COLD_RECORD);
+        stream.reserve(sites * SHORT_SITE);
+    }
+
+    /// Bytes of memory that this takes.
+    #[must_use]
+    pub fn capacity_bytes(&self) -> usize {
+        let Self { records, stream, last: _, last_region: _, cold, cold_start: _ } = self;
+        records.capacity() + stream.capacity() + cold.capacity()
     }
 
     /// Begins a region. Offsets and program counters must not fall from call to call.
@@ -134,15 +142,14 @@ impl PcMapBuilder {
         self.cold_start = text;
     }
 
-    /// Appends the section's bytes to `out`.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    /// Gives the section's bytes to `put`, piece by piece.
+    pub fn write(&self, mut put: impl FnMut(&[u8])) {
         let Self { records, stream, last: _, last_region: _, cold, cold_start } = self;
         let (regions, cold_sites) = (records.len() / RECORD, cold.len() / COLD_RECORD);
-        out.reserve(HEADER + records.len() + cold.len() + stream.len());
         let header = [regions as u32, stream.len() as u32, cold_sites as u32, cold_start.0];
-        out.extend_from_slice(&bytes_of::<4, HEADER>(header));
+        put(&bytes_of::<4, HEADER>(header));
         for part in [records, cold, stream] {
-            out.extend_from_slice(part);
+            put(part);
         }
     }
 
@@ -150,7 +157,7 @@ impl PcMapBuilder {
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
         let mut out = Vec::new();
-        self.write(&mut out);
+        self.write(|bytes| out.extend_from_slice(bytes));
         out
     }
 }

@@ -122,7 +122,7 @@ impl Iterator for Marks<'_> {
 impl FusedIterator for Marks<'_> {}
 
 /// The set of a program's block starts (GP A.3: ϖ), one bit for each position of the code.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct BlockStarts {
     bits: Vec<u64>,
     code_len: u32,
@@ -130,7 +130,7 @@ pub struct BlockStarts {
 
 /// The marked positions behind which execution may go on elsewhere than at the next mark: where a block ends, where
 /// the host is called, where nothing is defined, and before a gap between marks.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Stops {
     bits: Vec<u64>,
 }
@@ -145,6 +145,12 @@ pub struct Stretch {
 }
 
 impl Stops {
+    /// Bytes of memory that the set takes.
+    #[must_use]
+    pub fn capacity_bytes(&self) -> usize {
+        self.bits.capacity() * size_of::<u64>()
+    }
+
     /// Words of the set that are looked at for one stretch.
     const WORDS: usize = 16;
 
@@ -188,9 +194,21 @@ impl BlockStarts {
     /// Finds all block starts and, in the same pass, the [`Stops`].
     #[must_use]
     pub fn with_stops(program: &Program<'_>, rules: &Rules) -> (Self, Stops) {
+        let mut found = (Self::default(), Stops::default());
+        found.0.find(&mut found.1, program, rules);
+        found
+    }
+
+    /// The same into sets that are there already, in the memory that they have.
+    pub fn find(&mut self, stops: &mut Stops, program: &Program<'_>, rules: &Rules) {
         let (code, flow) = (program.code(), rules.flow);
         let words = code.len().div_ceil(64);
-        let (mut starts, mut stops) = (Vec::with_capacity(words), vec![0_u64; words]);
+        let (starts, stops) = (&mut self.bits, &mut stops.bits);
+        self.code_len = program.code_len();
+        starts.clear();
+        starts.reserve(words);
+        stops.clear();
+        stops.resize(words, 0);
         // The mark before. It is as if the instruction of greatest length before position 0 ended a block.
         let mut flow_before = ENDS_BLOCK;
         let mut before = 0_u32.wrapping_sub(GREATEST_LENGTH);
@@ -217,7 +235,12 @@ impl BlockStarts {
             starts.push(starts_here);
             stops[word] |= stops_here;
         }
-        (Self { bits: starts, code_len: program.code_len() }, Stops { bits: stops })
+    }
+
+    /// Bytes of memory that the set takes.
+    #[must_use]
+    pub fn capacity_bytes(&self) -> usize {
+        self.bits.capacity() * size_of::<u64>()
     }
 
     /// The set's bits: bit i of word w says whether a block starts at 64·w + i.

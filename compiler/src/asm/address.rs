@@ -25,7 +25,7 @@ const NOPS: [u64; 8] = [
     0x0000_0000_0084_1f0f,
 ];
 
-impl Assembler {
+impl Assembler<'_> {
     /// An instruction on guest memory at `(base + index + disp) mod 2^32`. The address-size prefix makes the processor
     /// compute the address in 32 bits. An immediate may follow.
     pub fn guest_operand_at(&mut self, form: GuestForm, reg: u8, at: Sum) {

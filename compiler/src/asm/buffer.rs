@@ -1,4 +1,4 @@
-//! The bytes of the object while its text is written: machine code goes straight to its place in the file.
+//! The bytes of the object while its text is written: machine code goes straight to its place.
 
 use dynasmrt::{AssemblyOffset, DynasmApi};
 use tvm_abi::TextOffset;
@@ -7,33 +7,28 @@ use tvm_abi::sections::TEXT_FILE_OFFSET;
 /// Where the text starts.
 const TEXT_START: usize = TEXT_FILE_OFFSET as usize;
 
-/// Bytes that are made ready at a time. Small enough to be still in the first-level cache when code is written there.
-const CHUNK: usize = 8 << 10;
-
-/// Most bytes that may be written after [`CodeBuffer::make_ready`], before it must be called again: more than the longest
-/// code of one guest instruction and of what goes before its region.
+/// Most bytes that may be written after [`CodeBuffer::is_ready`] said yes, before it must be asked again: more than the
+/// longest code of one guest instruction and of what goes before its region.
 pub const READY: usize = 256;
 
-/// Said when more is written than was made ready: a defect of the compiler, which its tests would meet.
-const NOT_READY: &str = "code is written within what was made ready";
+/// Said when more is written than there is room for: a defect of the compiler, which its tests would meet.
+const NOT_READY: &str = "code is written where there is room";
 
 /// Writes machine code behind the place that headers take later.
 ///
-/// The bytes behind the next instruction are ready to be written, so that an instruction of any length is one store of
-/// fixed length: what it writes too far, the next one overwrites. Making more ready is not looked at with each store, but
-/// once for each guest instruction, in [`CodeBuffer::make_ready`].
-pub struct CodeBuffer {
-    /// The file: zeros up to the text, the text, and what is ready behind it.
-    bytes: Vec<u8>,
+/// There are bytes behind the next instruction, whatever they are, so that an instruction of any length is one store of
+/// fixed length: what it writes too far, the next one overwrites. Whether there are any is not asked with each store, but
+/// once for each guest instruction, by [`CodeBuffer::is_ready`].
+pub struct CodeBuffer<'m> {
+    /// What is before the text, the text, and room behind it.
+    bytes: &'m mut [u8],
     /// Where the next instruction goes.
     at: usize,
 }
 
-impl CodeBuffer {
-    /// A file without any text yet. `capacity` is the expected length of the whole file.
-    pub fn new(capacity: usize) -> Self {
-        let mut bytes = Vec::with_capacity(capacity.max(TEXT_START + CHUNK));
-        bytes.resize(TEXT_START + CHUNK, 0);
+impl<'m> CodeBuffer<'m> {
+    /// A buffer without any text yet.
+    pub fn new(bytes: &'m mut [u8]) -> Self {
         Self { bytes, at: TEXT_START }
     }
 
@@ -43,21 +38,18 @@ impl CodeBuffer {
         TextOffset((self.at - TEXT_START) as u32)
     }
 
-    /// Sees to it that [`READY`] bytes can be written.
+    /// Where the text ends in the bytes.
+    pub fn end(&self) -> usize {
+        self.at
+    }
+
+    /// Whether [`READY`] bytes can be written.
     #[inline]
-    pub fn make_ready(&mut self) {
-        if self.bytes.len() - self.at < READY + size_of::<u128>() {
-            self.make_chunk_ready();
-        }
+    pub fn is_ready(&self) -> bool {
+        self.at + READY + size_of::<u128>() <= self.bytes.len()
     }
 
-    #[cold]
-    #[inline(never)]
-    fn make_chunk_ready(&mut self) {
-        self.bytes.resize(self.at + CHUNK, 0);
-    }
-
-    /// Appends the low `len` bytes of `code`, at most 8. Panics when more is written than was made ready.
+    /// Appends the low `len` bytes of `code`, at most 8. Panics where there is no room.
     #[inline]
     pub fn put(&mut self, code: u64, len: usize) {
         debug_assert!(len <= 8);
@@ -65,7 +57,7 @@ impl CodeBuffer {
         self.at += len;
     }
 
-    /// Appends the low `len` bytes of `code`, at most 16. Panics when more is written than was made ready.
+    /// Appends the low `len` bytes of `code`, at most 16. Panics where there is no room.
     #[inline]
     pub fn put_long(&mut self, code: u128, len: usize) {
         debug_assert!(len <= 16);
@@ -95,22 +87,16 @@ impl CodeBuffer {
         let end = TEXT_START + end.0 as usize;
         self.bytes[end - 4..end].copy_from_slice(&value.to_le_bytes());
     }
-
-    /// The file up to the end of the text.
-    pub fn into_file(mut self) -> Vec<u8> {
-        self.bytes.truncate(self.at);
-        self.bytes
-    }
 }
 
-impl Extend<u8> for CodeBuffer {
+impl Extend<u8> for CodeBuffer<'_> {
     #[inline]
     fn extend<T: IntoIterator<Item = u8>>(&mut self, bytes: T) {
         bytes.into_iter().for_each(|byte| self.push(byte));
     }
 }
 
-impl<'a> Extend<&'a u8> for CodeBuffer {
+impl<'a> Extend<&'a u8> for CodeBuffer<'_> {
     #[inline]
     fn extend<T: IntoIterator<Item = &'a u8>>(&mut self, bytes: T) {
         bytes.into_iter().for_each(|&byte| self.push(byte));
@@ -118,7 +104,7 @@ impl<'a> Extend<&'a u8> for CodeBuffer {
 }
 
 /// What dynasm-rs writes the rarer instructions with.
-impl DynasmApi for CodeBuffer {
+impl DynasmApi for CodeBuffer<'_> {
     fn offset(&self) -> AssemblyOffset {
         AssemblyOffset(self.here().0 as usize)
     }
@@ -171,27 +157,31 @@ mod tests {
 
     #[test]
     fn code_of_any_length_stands_behind_the_headers() {
-        let mut buffer = CodeBuffer::new(0);
-        let mut expected = vec![0; TEXT_START];
-        // More than what is made ready at a time, in steps that do not divide it.
-        for index in 0..3 * CHUNK as u64 / 7 {
+        let mut bytes = vec![0xaa; TEXT_START + 20_000];
+        let mut buffer = CodeBuffer::new(&mut bytes);
+        let mut expected = vec![0xaa; TEXT_START];
+        for index in 0_u64.. {
             let len = index as usize % 9;
-            buffer.make_ready();
+            if !buffer.is_ready() {
+                break;
+            }
             buffer.put((u64::MAX / 3) ^ index, len);
             expected.extend(&((u64::MAX / 3) ^ index).to_le_bytes()[..len]);
             buffer.put_long(u128::MAX / 7, 13);
             expected.extend(&(u128::MAX / 7).to_le_bytes()[..13]);
         }
         assert_eq!(buffer.here().0 as usize, expected.len() - TEXT_START);
-        assert_eq!(buffer.into_file(), expected);
+        assert!(bytes.len() - expected.len() < READY + 16);
+        assert_eq!(bytes[..expected.len()], expected);
     }
 
     #[test]
     fn patches_end_where_they_should() {
-        let mut buffer = CodeBuffer::new(0);
+        let mut bytes = vec![0; TEXT_START + 16];
+        let mut buffer = CodeBuffer::new(&mut bytes);
         buffer.put(0x1122_3344_5566_7788, 8);
         buffer.patch_word(TextOffset(6), 0xaabb_ccdd);
         buffer.patch_byte(TextOffset(1), 0xee);
-        assert_eq!(buffer.into_file()[TEXT_START..], [0xee, 0x77, 0xdd, 0xcc, 0xbb, 0xaa, 0x22, 0x11]);
+        assert_eq!(bytes[TEXT_START..][..8], [0xee, 0x77, 0xdd, 0xcc, 0xbb, 0xaa, 0x22, 0x11]);
     }
 }

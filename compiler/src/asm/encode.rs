@@ -160,7 +160,7 @@ fn needs_rex(byte_reg: u8) -> bool {
     (4..8).contains(&byte_reg)
 }
 
-impl Assembler {
+impl Assembler<'_> {
     #[inline]
     fn put(&mut self, code: Code) {
         self.ops.put(code.bytes, code.len as usize);

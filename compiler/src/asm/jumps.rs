@@ -14,6 +14,7 @@ pub enum Target {
 }
 
 /// Places of blocks, and jumps that still lead nowhere.
+#[derive(Default, Debug)]
 pub struct Jumps {
     /// Where each label is, those of the blocks first; [`NOWHERE`] before its code is written.
     blocks: Vec<u32>,
@@ -27,14 +28,32 @@ pub struct Jumps {
 const NOWHERE: u32 = u32::MAX;
 
 impl Jumps {
-    pub fn new(blocks: u32) -> Self {
+    /// Makes ready for a program of so many blocks; all of another one is forgotten.
+    pub fn begin(&mut self, count: u32) {
+        let Self { blocks, to_blocks, to_cold } = self;
+        blocks.clear();
+        blocks.resize(count as usize, NOWHERE);
+        to_blocks.clear();
+        to_cold.clear();
         // Hardly a block has no charge, which jumps to a cold site.
-        let (to_blocks, to_cold) = (Vec::with_capacity(blocks as usize), Vec::with_capacity(blocks as usize));
-        Self { blocks: vec![NOWHERE; blocks as usize], to_blocks, to_cold }
+        to_blocks.reserve(count as usize);
+        to_cold.reserve(count as usize);
+    }
+
+    /// Where each block starts, once all are resolved; behind them there may be other labels.
+    pub fn blocks(&self) -> &[u32] {
+        &self.blocks
+    }
+
+    /// Bytes of memory that this takes.
+    pub fn capacity_bytes(&self) -> usize {
+        let Self { blocks, to_blocks, to_cold } = self;
+        blocks.capacity() * size_of::<u32>()
+            + (to_blocks.capacity() + to_cold.capacity()) * size_of::<(TextOffset, u32)>()
     }
 }
 
-impl Assembler {
+impl Assembler<'_> {
     /// Makes so many labels, with numbers from the one that is given on.
     pub fn new_labels(&mut self, count: u32) -> u32 {
         let first = self.jumps.blocks.len();
@@ -122,19 +141,32 @@ impl Assembler {
         }
     }
 
-    /// Lets all jumps lead to their targets; gives the file up to the end of the text, and where each label is.
-    /// Cold sites stand in the order of their numbers from `cold_start` on.
-    pub fn resolve(mut self, cold_start: TextOffset) -> (Vec<u8>, Vec<u32>) {
-        let Jumps { blocks, to_blocks, to_cold } = self.jumps;
-        for (end, block) in to_blocks {
+    /// Lets all jumps lead to their targets. Cold sites stand in the order of their numbers from `cold_start` on.
+    pub fn resolve(&mut self, cold_start: TextOffset) {
+        let Jumps { blocks, to_blocks, to_cold } = &self.jumps;
+        for &(end, block) in to_blocks {
             let place = blocks[block as usize];
             debug_assert_ne!(place, NOWHERE, "all labels were bound");
             self.ops.patch_word(end, place.wrapping_sub(end.0));
         }
-        for (end, site) in to_cold {
+        for &(end, site) in to_cold {
             let place = cold_start.0 + site * COLD_SITE_BYTES;
             self.ops.patch_word(end, place.wrapping_sub(end.0));
         }
-        (self.ops.into_file(), blocks)
+    }
+
+    /// Says where the code for each block begins, where that is not where its label is.
+    pub fn name_blocks(&mut self, begins: Vec<u32>) {
+        self.jumps.blocks = begins;
+    }
+
+    /// Places of blocks, and jumps.
+    pub fn jumps(&self) -> &Jumps {
+        &self.jumps
+    }
+
+    /// Where the text ends in the bytes, and the jumps.
+    pub fn into_parts(self) -> (usize, Jumps) {
+        (self.ops.end(), self.jumps)
     }
 }

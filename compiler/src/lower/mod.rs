@@ -344,23 +344,24 @@ fn emit_plain(asm: &mut Assembler, op: Op, operands: &impl Operands) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::asm::READY;
+    use crate::asm::{Jumps, READY};
     use tvm_abi::CpuFeatures;
+    use tvm_abi::sections::TEXT_FILE_OFFSET;
     use tvm_isa::{Pc, Reg};
 
-    /// Nothing is asked for while an instruction's code is written: see [`Assembler::make_ready`].
+    /// Nothing is asked while an instruction's code is written: see [`Assembler::is_ready`].
     #[test]
-    fn no_code_of_one_instruction_is_longer_than_what_is_made_ready() {
+    fn no_code_of_one_instruction_is_longer_than_what_there_is_room_for() {
         let registers = || (0..Reg::COUNT as u8).map(Reg::clamped);
         let mut longest = 0;
         for cpu in [CpuFeatures::BASELINE, CpuFeatures::V3] {
             for operation in &OPERATIONS {
                 for (a, b) in registers().flat_map(|a| registers().map(move |b| (a, b))) {
-                    let mut asm = Assembler::new(cpu, 0, 0);
                     for d in registers() {
+                        let mut bytes = [0; TEXT_FILE_OFFSET as usize + 2 * READY];
+                        let mut asm = Assembler::new(cpu, &mut bytes, Jumps::default());
                         let (x, y) = (0x8765_4321_8765_4321, 0x7654_3210);
                         let instruction = Instruction { op: operation.op, pc: Pc(0), length: 1, a, b, d, x, y };
-                        asm.make_ready();
                         let before = asm.here().0;
                         match lowering(operation.op) {
                             Lowering::Plain => plain(&mut asm, &instruction),

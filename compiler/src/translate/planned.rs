@@ -3,8 +3,8 @@
 use tvm_abi::{AddressParts, Observed, Site};
 use tvm_isa::{Gas, Instruction, Pc};
 
-use super::Translator;
 use super::ways::Ways;
+use super::{Stopped, Translator};
 use crate::lower::{self, Lowering};
 use crate::optimise::{self, Address, Duties, Flow, Form, Live, Liveness, Planned};
 
@@ -51,16 +51,17 @@ impl Translator<'_> {
         paid
     }
 
-    /// Emits the collected region on the best tier; says whether that is the tier. `block` is the block that starts with it, if
-    /// one does. `give_back` gives what each instruction and those behind it in the region cost.
+    /// Emits the collected region on the best tier. `block` is the block that starts with it, if one does. `give_back` gives what
+    /// each instruction and those behind it in the region cost.
     pub(super) fn emit_planned(
         &mut self,
+        mut optimisation: Optimisation,
         block: Option<u32>,
         ends_block: bool,
         give_back: impl Fn(usize) -> Gas,
-    ) -> bool {
-        let (Some(mut optimisation), Some(ways)) = (self.optimisation.take(), &mut self.ways) else { return false };
+    ) -> Result<(), Stopped> {
         let whole = block.filter(|_| ends_block);
+        let ways = self.ways.as_mut().expect("there from the start");
         let (copies, cost) = whole.map_or((1, 0), |block| ways.copies(block));
         ways.credit = whole.map_or(0, |block| ways.behind(block));
         let credit = ways.credit;
@@ -72,10 +73,11 @@ impl Translator<'_> {
                 _ => (None, &optimisation.plan[..]),
             };
             for (index, planned) in others.iter().enumerate() {
+                self.make_ready()?;
                 self.planned(planned, Gas(give_back(index).0 + u64::from(credit)), optimisation.exact);
             }
             if let Some((block, branch)) = leaving {
-                self.leave_copy(block, branch, credit);
+                self.leave_copy(block, branch, credit)?;
             }
         }
         if ends_block {
@@ -83,18 +85,19 @@ impl Translator<'_> {
             optimisation.block = None;
         }
         self.optimisation = Some(optimisation);
-        true
+        Ok(())
     }
 
     /// Emits the branch at the end of a copy of a loop's code that has another one behind it: leaves when the loop does.
-    fn leave_copy(&mut self, block: u32, branch: &Planned, credit: u32) {
+    fn leave_copy(&mut self, block: u32, branch: &Planned, credit: u32) -> Result<(), Stopped> {
         let (condition, right) = super::branch_operands(&branch.instruction);
         let ways = self.ways.as_mut().expect("there from the start");
         let behind = ways.next_block(block).expect("loops with copies go on behind");
         let target = ways.to(behind, credit, &mut self.asm);
-        self.asm.make_ready();
+        self.make_ready()?;
         self.compare(branch.instruction.a, right, branch.form == Form::CompareLow);
         self.asm.jump_if(condition.inverted(), target);
+        Ok(())
     }
 
     fn plan(&self, optimisation: &mut Optimisation, ends_block: bool) {
@@ -115,7 +118,6 @@ impl Translator<'_> {
     fn planned(&mut self, planned: &Planned, give_back: Gas, exact: bool) {
         let Planned { instruction, form, .. } = planned;
         let to = instruction.d;
-        self.asm.make_ready();
         match (form, lower::lowering(instruction.op)) {
             (Form::Nothing, _) => {}
             (Form::Narrow, _) => {

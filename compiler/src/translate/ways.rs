@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use tvm_abi::{Stub, TextOffset};
 use tvm_isa::{Gas, Pc, Program};
 
-use super::Translator;
+use super::{Stopped, Translator};
 use crate::asm::{Assembler, Target};
 use crate::control;
 use crate::optimise::{Credits, Flow};
@@ -157,9 +157,9 @@ impl Translator<'_> {
     }
 
     /// Emits all detours.
-    pub(super) fn detours(&mut self, ways: &Ways) {
+    pub(super) fn detours(&mut self, ways: &Ways) -> Result<(), Stopped> {
         for (&(block, owed), &label) in &ways.detours {
-            self.asm.make_ready();
+            self.make_ready()?;
             self.asm.bind(label);
             let gas = Gas(owed.unsigned_abs().into());
             if owed > 0 {
@@ -171,5 +171,6 @@ impl Translator<'_> {
             }
             self.asm.jump(Target::Block(ways.paid + block));
         }
+        Ok(())
     }
 }

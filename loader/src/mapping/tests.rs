@@ -31,7 +31,7 @@ fn rights_at_each_stage() {
     let object = good();
     let sections = object::check(&mut Reader::of_bytes(&object), CpuFeatures::BASELINE).unwrap().sections;
     let part = sections.in_place();
-    let mapped = Mapped::new(&memfd::sealed(&object).unwrap(), part.clone()).unwrap();
+    let mapped = Mapped::new(&memfd::sealed(&[&object]).unwrap(), part.clone()).unwrap();
     assert_eq!(mapped.bytes(&part), &object[part.clone()]);
     assert!(rights(mapped.bytes(&part)).iter().all(|rights| rights == "r--p"));
     mapped.make_executable(&sections.text).unwrap();

@@ -152,7 +152,11 @@ impl Inner {
             }
         };
         let compile = |options: CompileOptions| Ok(compile(code.bytes()?, key.code_hash, options)?);
-        match self.objects.make(key, tier, compile) {
+        let made = match self.objects.cache {
+            Some(_) => self.objects.make(key, tier, compile),
+            None => self.objects.make_uncached(key, tier, code.bytes()?),
+        };
+        match made {
             Ok(module) => Ok(Some(module)),
             Err(LoadError::TooLarge(_)) => Ok(None),
             Err(error) => Err(error),

@@ -7,6 +7,7 @@ mod load;
 mod modules;
 mod objects;
 mod stats;
+mod workshop;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use key::ModuleKey;
 use modules::Modules;
 use objects::Objects;
 use stats::Counters;
+use workshop::Workshop;
 
 use crate::error::{Error, LoadError};
 use crate::module::Module;
@@ -62,7 +64,7 @@ impl Engine {
             return Err(Error::Cpu { wanted: cpu, found: host });
         }
         let cache = cache.map(Cache::open).transpose()?;
-        let objects = Arc::new(Objects { cpu, cache, counters: Counters::default() });
+        let objects = Arc::new(Objects { cpu, cache, counters: Counters::default(), workshop: Workshop::default() });
         let modules = Arc::new(Modules::default());
         let in_background = backend == Backend::Compiled && tiers == Tiers::Background;
         let background = in_background.then(|| Background::new(background, Arc::clone(&objects), Arc::clone(&modules)));

@@ -8,6 +8,7 @@ use tvm_compiler::CompileOptions;
 
 use super::key::{ModuleKey, is_of, object_key};
 use super::stats::Counters;
+use super::workshop::Workshop;
 use crate::error::{Error, LoadError};
 use crate::module::{Module, Origin};
 use crate::sys::NativeModule;
@@ -17,6 +18,7 @@ pub(super) struct Objects {
     pub cpu: CpuFeatures,
     pub cache: Option<Cache>,
     pub counters: Counters,
+    pub workshop: Workshop,
 }
 
 /// An object to be linked.
@@ -37,6 +39,14 @@ impl Objects {
             self.remove(key, tier);
         }
         Ok(found)
+    }
+
+    /// The module of a program, compiled now, for an engine without a cache.
+    pub fn make_uncached(&self, key: ModuleKey, tier: Tier, code: &[u8]) -> Result<Module, LoadError> {
+        let ModuleKey { version, container, .. } = key;
+        let native = self.workshop.make(key, code, CompileOptions { version, container, cpu: self.cpu, tier })?;
+        self.counters.count_compiled(tier);
+        Module::native(native, Origin::Compiled)
     }
 
     /// The module of a program, compiled by `compile` if its object is not in the cache, and stored there.

@@ -1,13 +1,13 @@
 //! What an instance's memory holds before it runs.
 
-use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use tvm_isa::GuestAddr;
 
 use super::SysError;
+use super::native::ImageFile;
 use super::reservation::{FilePages, GUEST_PAGES as PAGES, Reservation};
 use super::resident::{Resident, resident};
 use crate::memory::Access;
@@ -18,7 +18,7 @@ pub(super) const PAGE: usize = GuestAddr::PAGE_SIZE as usize;
 /// Initial contents of an instance's address space, shared by all instances of a module.
 #[derive(Default, Debug)]
 pub(crate) struct Image {
-    file: Option<Arc<File>>,
+    file: Option<ImageFile>,
     jump_table: Option<JumpTable>,
     segments: Vec<Segment>,
     resident: Resident,
@@ -68,7 +68,7 @@ impl Image {
     /// # Errors
     /// When segments overlap, do not fit, or need a file that is not there.
     pub(crate) fn new(
-        file: Option<Arc<File>>,
+        file: Option<ImageFile>,
         jump_table: Option<JumpTable>,
         mut segments: Vec<Segment>,
     ) -> Result<Self, ImageError> {
@@ -124,7 +124,7 @@ impl Image {
             return Ok(contents);
         }
         let failed = |source| SysError { operation: "reading a guest's initial data", source };
-        let file = self.file.as_ref().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+        let file = self.file.as_ref().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?.get()?;
         let mut contents = Vec::new();
         for &(_, count, offset) in &self.resident.contents {
             let at = contents.len();
@@ -134,9 +134,18 @@ impl Image {
         Ok(self.contents.get_or_init(|| contents))
     }
 
+    /// Whether anything of it is in a file.
+    fn is_of_file(&self) -> bool {
+        self.jump_table.is_some() || self.segments.iter().any(|segment| segment.file_offset.is_some())
+    }
+
     /// Replaces everything in the address space by this image.
     pub(crate) fn map_into(&self, space: &Reservation) -> Result<(), SysError> {
-        let pages = |offset| self.file.as_ref().map(|file| FilePages { file: file.as_fd(), offset });
+        let file = match &self.file {
+            Some(file) if self.is_of_file() => Some(file.get()?),
+            _ => None,
+        };
+        let pages = |offset| file.map(|file| FilePages { file: file.as_fd(), offset });
         space.map(0, PAGES, Access::None, None)?;
         let table = self.jump_table.and_then(|table| Some((pages(table.file_offset)?, table.len)));
         space.map_jump_table(table)?;

@@ -24,6 +24,8 @@ pub(crate) use cpu::host_features;
 pub use error::SysError;
 pub(crate) use forks::forks;
 pub(crate) use image::{Image, JumpTable, Segment};
+#[cfg(test)]
+pub(crate) use native::ImageFile;
 pub(crate) use native::NativeModule;
 pub(crate) use page_ranges::PageRanges;
 pub(crate) use pool::Pool;

@@ -1,12 +1,13 @@
 //! A loaded object together with the right to run it.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
-use tvm_abi::{CpuFeatures, Leave, Note, PcMap, Site, TextOffset};
+use tvm_abi::{CpuFeatures, Leave, Note, PcMap, Placed, Site, TextOffset};
 use tvm_isa::Unpacked;
-use tvm_loader::{FileSpan, LoadError, Loaded};
+use tvm_loader::{CodeMemory, FileSpan, LoadError, Loaded};
 
 use super::compiled::CompiledCode;
 use super::error::SysError;
@@ -30,6 +31,11 @@ impl NativeModule {
     /// Loads an object that this process's compiler just made.
     pub(crate) fn from_bytes(object: &[u8], cpu: CpuFeatures) -> Result<Self, Error> {
         Self::new(Loaded::from_bytes(object, cpu))
+    }
+
+    /// Takes code that this process's compiler just put into memory.
+    pub(crate) fn from_memory(memory: CodeMemory, placed: Placed, cpu: CpuFeatures) -> Result<Self, Error> {
+        Self::new(Loaded::from_memory(memory, placed, cpu))
     }
 
     fn new(loaded: Result<Loaded, LoadError>) -> Result<Self, Error> {
@@ -80,7 +86,7 @@ impl NativeModule {
     pub(crate) fn initial_data(&self) -> Result<(Vec<u8>, Vec<u8>), SysError> {
         let read = |span: FileSpan| {
             let mut bytes = vec![0; span.len as usize];
-            let read = self.loaded.file().read_exact_at(&mut bytes, span.offset);
+            let read = self.file()?.read_exact_at(&mut bytes, span.offset);
             read.map_err(|source| SysError { operation: "reading an object", source })?;
             Ok(bytes)
         };
@@ -92,8 +98,20 @@ impl NativeModule {
         Unpacked { blob: self.program_blob(), ro, rw, sizes: self.note().sizes }
     }
 
-    pub(crate) fn file(&self) -> Arc<File> {
-        Arc::clone(self.loaded.file())
+    /// The file that the spans are parts of.
+    ///
+    /// # Errors
+    /// When the system refuses one to code that was compiled into memory.
+    pub(crate) fn file(&self) -> Result<&Arc<File>, SysError> {
+        file_of(&self.loaded)
+    }
+
+    /// The same for an image, which needs it when the first instance is made.
+    pub(crate) fn image_file(&self) -> ImageFile {
+        match self.loaded.made_file() {
+            Some(file) => ImageFile::File(Arc::clone(file)),
+            None => ImageFile::Later(Arc::downgrade(&self.loaded), OnceLock::new()),
+        }
     }
 
     /// The guest instruction that compiled code was left at, given the native address that it left behind.
@@ -107,4 +125,40 @@ impl NativeModule {
         };
         self.map.site(TextOffset(u32::try_from(offset).ok()?))
     }
+}
+
+/// The file that a module's parts are mapped from. It does not keep the module's code: memories outlive their modules.
+#[derive(Clone, Debug)]
+pub(crate) enum ImageFile {
+    /// A file that is there.
+    File(Arc<File>),
+    /// That of a module that was compiled into memory, which is made when the first instance is.
+    Later(Weak<Loaded>, OnceLock<Arc<File>>),
+}
+
+impl ImageFile {
+    /// The file.
+    ///
+    /// # Errors
+    /// When the system refuses one.
+    pub(crate) fn get(&self) -> Result<&Arc<File>, SysError> {
+        let (loaded, file) = match self {
+            Self::File(file) => return Ok(file),
+            Self::Later(loaded, file) => (loaded, file),
+        };
+        if let Some(file) = file.get() {
+            return Ok(file);
+        }
+        let gone =
+            || SysError { operation: "making an instance of a dropped module", source: ErrorKind::NotFound.into() };
+        let made = Arc::clone(file_of(&*loaded.upgrade().ok_or_else(gone)?)?);
+        Ok(file.get_or_init(|| made))
+    }
+}
+
+fn file_of(loaded: &Loaded) -> Result<&Arc<File>, SysError> {
+    loaded.file().map_err(|error| match error {
+        LoadError::System { operation, source } => SysError { operation, source },
+        other => SysError { operation: "making a memory file", source: std::io::Error::other(other) },
+    })
 }

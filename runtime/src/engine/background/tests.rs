@@ -6,6 +6,7 @@ use tvm_isa::{Container, GpVersion};
 
 use super::*;
 use crate::engine::stats::Counters;
+use crate::engine::workshop::Workshop;
 use crate::error::Error;
 
 /// A program of one trap.
@@ -20,7 +21,12 @@ struct Setting {
 
 impl Setting {
     fn new(make: Make) -> Self {
-        let objects = Arc::new(Objects { cpu: CpuFeatures::host(), cache: None, counters: Counters::default() });
+        let objects = Arc::new(Objects {
+            cpu: CpuFeatures::host(),
+            cache: None,
+            counters: Counters::default(),
+            workshop: Workshop::default(),
+        });
         let modules = Arc::new(Modules::default());
         let background =
             Background::with(make, BackgroundLimits::default(), Arc::clone(&objects), Arc::clone(&modules));

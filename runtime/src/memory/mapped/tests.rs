@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 use super::cleaning::MAX_GROWN_RESIDENT_PAGES;
 use super::*;
 use crate::memory::GuestMemory;
-use crate::sys::{JumpTable, Segment, child};
+use crate::sys::{ImageFile, JumpTable, Segment, child};
 
 const PAGE: u64 = GuestAddr::PAGE_SIZE as u64;
 
@@ -29,7 +29,7 @@ fn with_file() -> (GuestMemory, Arc<Image>) {
         segment(32, 2, Access::Write, None),
     ];
     let table = JumpTable { file_offset: PAGE, len: PAGE as usize };
-    let image = Arc::new(Image::new(Some(Arc::new(file)), Some(table), segments).unwrap());
+    let image = Arc::new(Image::new(Some(ImageFile::File(Arc::new(file))), Some(table), segments).unwrap());
     let mut memory = MappedMemory::new().unwrap();
     memory.reset(&image).unwrap();
     (GuestMemory::Mapped(memory), image)
@@ -277,7 +277,7 @@ fn a_deleted_file_stays_mapped() {
     let handle = Arc::new(file.reopen().unwrap());
     file.close().unwrap();
     let segment = Segment { first: 16, count: 1, access: Access::Read, file_offset: Some(0) };
-    let image = Arc::new(Image::new(Some(handle), None, vec![segment]).unwrap());
+    let image = Arc::new(Image::new(Some(ImageFile::File(handle)), None, vec![segment]).unwrap());
     let mut memory = MappedMemory::new().unwrap();
     memory.reset(&image).unwrap();
     assert_eq!(first_byte(&GuestMemory::Mapped(memory), 16), Some(0x44));
@@ -290,7 +290,7 @@ fn with_many_pages() -> (GuestMemory, Arc<Image>, Vec<u8>) {
     file.write_all(&contents).unwrap();
     let segment = |first, count, file_offset| Segment { first, count, access: Access::Write, file_offset };
     let segments = vec![segment(16, 30, Some(0)), segment(46, 20, None), segment(200, 40, None)];
-    let image = Arc::new(Image::new(Some(Arc::new(file)), None, segments).unwrap());
+    let image = Arc::new(Image::new(Some(ImageFile::File(Arc::new(file))), None, segments).unwrap());
     let mut memory = MappedMemory::new().unwrap();
     memory.reset(&image).unwrap();
     (GuestMemory::Mapped(memory), image, contents)

@@ -116,7 +116,8 @@ fn a_page_missing_from_its_file_is_no_outcome_of_the_guest() {
     file.write_all(&[1; 8192]).unwrap();
     let file = Arc::new(file);
     let segment = Segment { first: 16, count: 2, access: Access::Read, file_offset: Some(0) };
-    let image = Arc::new(Image::new(Some(Arc::clone(&file)), None, vec![segment]).unwrap());
+    let image =
+        Arc::new(Image::new(Some(crate::sys::ImageFile::File(Arc::clone(&file))), None, vec![segment]).unwrap());
     let mut memory = MappedMemory::new().unwrap();
     memory.reset(&image).unwrap();
     file.set_len(4096).unwrap();
