@@ -10,13 +10,14 @@ use tvm_isa::{
     BranchRule, Format, Gas, GasModel, Instruction, Op, Pc, Program, Reg, Rules, Stops, Stretch, Validation,
 };
 
+mod in_turn;
 mod planned;
 mod ways;
 
 use crate::asm::{Assembler, Target, host};
 use crate::control::{self, DynamicJump};
 use crate::error::CompileError;
-use crate::lower::{self, Condition, Ends, Lowering, Operand};
+use crate::lower::{self, Condition, Ends, Operand};
 use crate::scratch::Scratch;
 use crate::targets::BlockTargets;
 use planned::Optimisation;
@@ -65,10 +66,8 @@ enum Stopped {
     TextTooLarge,
 }
 
-/// What was found out about a region while it was decoded.
+/// What was found out about a region before it is emitted.
 struct Collected {
-    /// Where the next region starts.
-    next: Pc,
     /// How many instructions it has.
     instructions: usize,
     /// Whether the region ends a basic block.
@@ -140,9 +139,8 @@ impl<'p> Translator<'p> {
         let mut paid = false;
         while pc.0 < self.program.code_len() {
             let collected = self.collect_region(pc, paid);
-            self.emit_region(pc, &collected)?;
+            pc = self.emit_region(pc, &collected)?;
             paid = self.rules.gas == GasModel::PipelineBlocks && !collected.ends_block;
-            pc = collected.next;
             if self.asm.here().0 as usize > MAX_TEXT_BYTES {
                 return Err(Stopped::TextTooLarge);
             }
@@ -170,14 +168,11 @@ impl<'p> Translator<'p> {
     /// Where nothing needs to be known about the instructions but how many they are. `None` if they are not a simple stretch.
     fn count_region(&self, start: Pc) -> Option<Collected> {
         let Stretch { last, instructions } = self.targets.region(self.program, start)?;
-        let (op, length) = self.program.fetch(self.rules, last);
-        let ends_block = match lower::ends(op) {
-            Ends::Block => true,
-            Ends::Region => false,
-            Ends::Nothing => return None,
-        };
-        let (next, charge) = (Pc(last.0 + u32::from(length)), Gas(instructions.into()));
-        Some(Collected { next, instructions: instructions as usize, ends_block, charge })
+        // Otherwise a gap follows.
+        let is_last = self.program.stops_at(self.rules, last);
+        let charge = Gas(instructions.into());
+        // Where gas is counted so, nobody asks whether the block ends as well.
+        is_last.then_some(Collected { instructions: instructions as usize, ends_block: false, charge })
     }
 
     /// Walks the region instruction by instruction.
@@ -216,11 +211,12 @@ impl<'p> Translator<'p> {
                 block_cost => block_cost,
             },
         };
-        Collected { next: pc, instructions, ends_block, charge }
+        Collected { instructions, ends_block, charge }
     }
 
-    fn emit_region(&mut self, pc: Pc, collected: &Collected) -> Result<(), Stopped> {
-        let Collected { next: _, instructions, ends_block, charge } = *collected;
+    /// Emits a region and gives where the next one starts.
+    fn emit_region(&mut self, pc: Pc, collected: &Collected) -> Result<Pc, Stopped> {
+        let Collected { instructions, ends_block, charge } = *collected;
         self.make_ready()?;
         let block = self.targets.contains(pc).then_some(self.next_block);
         self.next_block += u32::from(block.is_some());
@@ -253,53 +249,8 @@ impl<'p> Translator<'p> {
         charge
     }
 
-    /// Emits instructions one by one, the first of which is at `start`. `give_back` gives what each and those behind it were
-    /// charged.
-    fn emit_in_turn(
-        &mut self,
-        start: Pc,
-        instructions: usize,
-        give_back: impl Fn(usize) -> Gas,
-    ) -> Result<(), Stopped> {
-        let (program, rules) = (self.program, self.rules);
-        let mut pc = start;
-        for index in 0..instructions {
-            self.make_ready()?;
-            let (op, length) = program.fetch(rules, pc);
-            match (lower::lowering(op), program.encoded(pc, length)) {
-                (Lowering::Plain, Some(encoded)) => lower::plain_encoded(&mut self.asm, op, encoded),
-                (Lowering::Memory(access), Some(encoded)) if access.is_common() => {
-                    let text = lower::memory_access_encoded(&mut self.asm, access, encoded);
-                    self.map.site(Site { text, pc, give_back: give_back(index), base: None });
-                }
-                (lowering, _) => {
-                    let instruction = Instruction::decode_operands(program, op, pc, length);
-                    self.emit_decoded(lowering, &instruction, give_back(index));
-                    if matches!(lowering, Lowering::Control) {
-                        // Always the last one; to say so spares the processor guessing how many there are.
-                        break;
-                    }
-                }
-            }
-            pc = Pc(pc.0 + u32::from(length));
-        }
-        Ok(())
-    }
-
-    /// Emits one instruction, of any form.
-    #[inline(never)]
-    fn emit_decoded(&mut self, lowering: &Lowering, instruction: &Instruction, give_back: Gas) {
-        match lowering {
-            Lowering::Plain => lower::plain(&mut self.asm, instruction),
-            Lowering::Memory(access) => {
-                let text = lower::memory_access(&mut self.asm, access, instruction);
-                self.map.site(Site { text, pc: instruction.pc, give_back, base: None });
-            }
-            Lowering::Control => self.control(instruction, give_back, false),
-        }
-    }
-
     /// Emits control flow; `low` says that a branch compares lower halves.
+    #[inline(always)]
     fn control(&mut self, instruction: &Instruction, give_back: Gas, low: bool) {
         let Instruction { op, pc, x, y, .. } = *instruction;
         match op {

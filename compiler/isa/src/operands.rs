@@ -132,6 +132,13 @@ impl Encoded<'_> {
         self.window[2]
     }
 
+    /// All of the instruction, whose operation and place are these.
+    #[must_use]
+    #[inline(always)]
+    pub fn instruction(self, op: Op, pc: Pc) -> Instruction {
+        decode(self.window, op, pc, self.length)
+    }
+
     /// All registers of an operation; those it does not have are register 0.
     #[inline(always)]
     pub(crate) fn registers(self, op: Op) -> [Reg; 3] {

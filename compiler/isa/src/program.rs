@@ -1,7 +1,7 @@
 //! The program blob: code, instruction bitmask and jump table (GP A.1 and A.2).
 
 use crate::codec::{NaturalError, decode_natural};
-use crate::opcode::Op;
+use crate::opcode::{Op, STOPS};
 use crate::operands::{Encoded, WINDOW_BYTES};
 use crate::units::Pc;
 use crate::version::Rules;
@@ -201,6 +201,13 @@ impl<'a> Program<'a> {
         let op = rules.opcodes[usize::from(opcode)].filter(|_| bits & 1 != 0);
         let length = (bits >> 1 | 1 << MAX_SKIP).trailing_zeros() as u8 + 1;
         (op.unwrap_or(Op::Trap), length)
+    }
+
+    /// Whether what the opcode at a marked position stands for is an end of a [`Stretch`](crate::Stretch) itself, whatever follows.
+    #[must_use]
+    #[inline]
+    pub fn stops_at(&self, rules: &Rules, marked: Pc) -> bool {
+        self.code.get(marked.0 as usize).is_some_and(|&opcode| rules.flow[usize::from(opcode)] & STOPS != 0)
     }
 
     #[cold]

@@ -281,7 +281,7 @@ impl Assembler<'_> {
 
     /// An instruction on guest memory at `(base + disp) mod 2^32`, or at `disp mod 2^32` without base. The address-size
     /// prefix makes the processor compute the address in 32 bits. An immediate may follow.
-    #[inline]
+    #[inline(always)]
     pub fn guest_operand(&mut self, form: GuestForm, reg: u8, base: Option<u8>, disp: i32) {
         let (operand, operand_len, disp_len) = match base {
             Some(base) => memory_operand(reg, base, disp),
@@ -296,7 +296,7 @@ impl Assembler<'_> {
 
 impl GuestForm {
     /// Prefixes and opcode for these registers, and how many bytes they are, at most five.
-    #[inline]
+    #[inline(always)]
     pub(super) fn head(self, reg: u8, index: u8, base: u8) -> (u64, u32) {
         let bits = (reg >> 3) << 2 | (index >> 3) << 1 | base >> 3;
         let needed = self.rex | bits != 0 || self.byte_reg && needs_rex(reg);

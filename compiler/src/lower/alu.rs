@@ -7,7 +7,7 @@ use super::compare::Condition;
 use crate::asm::{Assembler, Binary, BinaryImm, Extend, SCRATCH, Unary, Width, emit};
 
 /// d ← a op b, for commutative operations of 64 bits
-#[inline]
+#[inline(always)]
 pub fn binary(asm: &mut Assembler, op: Binary, d: u8, a: u8, b: u8) {
     let other = if d == b { a } else { b };
     if d != b {
@@ -17,7 +17,7 @@ pub fn binary(asm: &mut Assembler, op: Binary, d: u8, a: u8, b: u8) {
 }
 
 /// d ← a + b
-#[inline]
+#[inline(always)]
 pub fn add(asm: &mut Assembler, width: Width, d: u8, a: u8, b: u8) {
     let other = if d == a { b } else { a };
     if d == a || d == b {
@@ -29,7 +29,7 @@ pub fn add(asm: &mut Assembler, width: Width, d: u8, a: u8, b: u8) {
 }
 
 /// d ← a − b
-#[inline]
+#[inline(always)]
 pub fn sub(asm: &mut Assembler, width: Width, d: u8, a: u8, b: u8) {
     if d == b && d != a {
         asm.unary(Unary::Neg, width, d);
@@ -42,7 +42,7 @@ pub fn sub(asm: &mut Assembler, width: Width, d: u8, a: u8, b: u8) {
 }
 
 /// a ← b + imm
-#[inline]
+#[inline(always)]
 pub fn add_imm(asm: &mut Assembler, width: Width, a: u8, b: u8, imm: i32) {
     match (imm, width) {
         (0, Width::W64) => return asm.move_reg(a, b),
@@ -71,6 +71,7 @@ pub fn add_carry(asm: &mut Assembler, d: u8, a: u8, subtract: bool) {
 }
 
 /// a ← b & imm
+#[inline(always)]
 pub fn and_imm(asm: &mut Assembler, a: u8, b: u8, imm: i32) {
     match imm {
         0 => asm.binary(Binary::Xor, Width::W32, a, a),
@@ -87,6 +88,7 @@ pub fn and_imm(asm: &mut Assembler, a: u8, b: u8, imm: i32) {
 }
 
 /// a ← b ^ imm
+#[inline(always)]
 pub fn xor_imm(asm: &mut Assembler, a: u8, b: u8, imm: i32) {
     asm.move_reg(a, b);
     match imm {
@@ -97,6 +99,7 @@ pub fn xor_imm(asm: &mut Assembler, a: u8, b: u8, imm: i32) {
 }
 
 /// a ← b | imm
+#[inline(always)]
 pub fn or_imm(asm: &mut Assembler, a: u8, b: u8, imm: i32) {
     asm.move_reg(a, b);
     if imm != 0 {

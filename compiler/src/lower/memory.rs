@@ -106,9 +106,8 @@ pub const fn access(op: Op) -> Option<Access> {
 
 impl Access {
     /// Whether it is of the commonest form: between register A and memory at register B plus an immediate.
-    #[inline]
-    pub fn is_common(&self) -> bool {
-        self.address == Address::BaseB
+    pub const fn is_common(&self) -> bool {
+        matches!(self.address, Address::BaseB)
     }
 
     /// The register that the address is counted from.
@@ -143,7 +142,7 @@ pub fn lower_at(asm: &mut Assembler, access: &Access, instruction: &Instruction,
 }
 
 /// Emits an access of the commonest form ([`Access::is_common`]) as it is encoded.
-#[inline]
+#[inline(always)]
 pub fn lower_encoded(asm: &mut Assembler, access: &Access, encoded: Encoded<'_>) -> TextOffset {
     let (a, b) = (host_of_field(encoded.low()), host_of_field(encoded.high()));
     let site = asm.here();

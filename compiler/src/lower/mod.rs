@@ -11,7 +11,7 @@ mod memory;
 mod mul_div;
 mod shift;
 
-use tvm_isa::{Encoded, Instruction, OPERATIONS, Op, Reg};
+use tvm_isa::{Encoded, Gas, Instruction, OPERATIONS, Op, Pc, Reg};
 
 use crate::asm::{Assembler, Binary, Sum, Width, host, host_of_field};
 use crate::optimise::{Address, Carry, CarrySide, Extension};
@@ -68,7 +68,7 @@ pub fn lowering(op: Op) -> &'static Lowering {
 
 /// What ends with an operation.
 #[inline]
-pub fn ends(op: Op) -> Ends {
+pub const fn ends(op: Op) -> Ends {
     LOWERINGS[op as usize].1
 }
 
@@ -78,10 +78,22 @@ pub fn memory_access(asm: &mut Assembler, access: &Access, instruction: &Instruc
     memory::lower(asm, access, instruction)
 }
 
-/// The same for an access of the commonest form ([`Access::is_common`]) that is not taken apart.
-#[inline]
-pub fn memory_access_encoded(asm: &mut Assembler, access: &Access, encoded: Encoded<'_>) -> tvm_abi::TextOffset {
-    memory::lower_encoded(asm, access, encoded)
+/// The same for an operation that is known beforehand, of the commonest form ([`Access::is_common`]) and not taken apart.
+#[inline(always)]
+pub fn common_access<const ROW: usize>(asm: &mut Assembler, encoded: Encoded<'_>) -> tvm_abi::TextOffset {
+    let access = const {
+        match memory::access(OPERATIONS[ROW].op) {
+            Some(access) if access.is_common() => access,
+            _ => panic!("another operation"),
+        }
+    };
+    memory::lower_encoded(asm, &access, encoded)
+}
+
+/// The same for one of another form that is taken apart.
+#[inline(always)]
+pub fn known_access<const ROW: usize>(asm: &mut Assembler, instruction: &Instruction) -> tvm_abi::TextOffset {
+    memory::lower(asm, &const { memory::access(OPERATIONS[ROW].op).expect("an access") }, instruction)
 }
 
 /// Emits a guest memory access at an address made of other registers than the one the instruction names.
@@ -132,7 +144,7 @@ pub fn extension(asm: &mut Assembler, to: Reg, extension: Extension) {
 }
 
 /// Operands of an instruction, as host registers and immediates, by format.
-trait Operands {
+pub trait Operands {
     /// [`Format::RegImm`](tvm_isa::Format::RegImm)
     fn reg_imm(&self) -> (u8, u64);
     /// [`Format::RegImm64`](tvm_isa::Format::RegImm64)
@@ -172,6 +184,33 @@ impl Operands for Instruction {
     }
 }
 
+impl<O: Operands> Operands for &O {
+    #[inline]
+    fn reg_imm(&self) -> (u8, u64) {
+        O::reg_imm(self)
+    }
+
+    #[inline]
+    fn reg_imm_64(&self) -> (u8, u64) {
+        O::reg_imm_64(self)
+    }
+
+    #[inline]
+    fn reg_reg(&self) -> (u8, u8) {
+        O::reg_reg(self)
+    }
+
+    #[inline]
+    fn reg_reg_imm(&self) -> (u8, u8, i32) {
+        O::reg_reg_imm(self)
+    }
+
+    #[inline]
+    fn reg_reg_reg(&self) -> (u8, u8, u8) {
+        O::reg_reg_reg(self)
+    }
+}
+
 impl Operands for Encoded<'_> {
     #[inline(always)]
     fn reg_imm(&self) -> (u8, u64) {
@@ -200,41 +239,62 @@ impl Operands for Encoded<'_> {
 }
 
 /// Emits an instruction without control flow and memory access.
-pub fn plain(asm: &mut Assembler, instruction: &Instruction) {
-    emit_plain(asm, instruction.op, instruction);
+pub fn plain(asm: &mut Assembler<'_>, instruction: &Instruction) {
+    let emit = plain_emitter(instruction.op)
+        .unwrap_or_else(|| unreachable!("{} is not straight-line code", instruction.op.name()));
+    emit(asm, instruction, instruction.pc, Gas(0));
 }
 
-/// The same for an instruction that is not taken apart: each operation asks only for the operands it has.
-pub fn plain_encoded(asm: &mut Assembler, op: Op, encoded: Encoded<'_>) {
-    emit_plain(asm, op, &encoded);
+/// Who has an assembler.
+pub trait Emits<'m> {
+    /// The assembler.
+    fn asm(&mut self) -> &mut Assembler<'m>;
 }
 
+impl<'m> Emits<'m> for Assembler<'m> {
+    #[inline(always)]
+    fn asm(&mut self) -> &mut Assembler<'m> {
+        self
+    }
+}
+
+/// Emits one instruction of a certain operation: from its operands, where it stands, and what it and those behind it were charged.
+/// Who knows all operations beforehand has one of these for each, and calls it without asking what kind of operation it is.
+pub type Emitter<T, O> = fn(&mut T, O, Pc, Gas);
+
+/// What emits an operation without control flow and memory access. `None` for others.
 #[rustfmt::skip]
-#[inline(always)]
-fn emit_plain(asm: &mut Assembler, op: Op, operands: &impl Operands) {
+pub const fn plain_emitter<'m, T: Emits<'m>, O: Operands>(op: Op) -> Option<Emitter<T, O>> {
     use Width::{W32, W64};
+    /// A function that no instruction needs to know the place of.
+    macro_rules! emit {
+        (|$asm:ident, $operands:ident| $body:expr) => {{
+            let emit: Emitter<T, O> = |emits, $operands, _, _| { let $asm = emits.asm(); $body };
+            emit
+        }};
+    }
     /// Calls what emits a destination and a source, after the arguments given.
     macro_rules! rr {
-        ($emit:path $(, $argument:expr)*) => {{ let (d, a) = operands.reg_reg(); $emit(asm, $($argument,)* d, a) }};
+        ($emit:path $(, $argument:expr)*) => {
+            emit!(|asm, operands| { let (d, a) = operands.reg_reg(); $emit(asm, $($argument,)* d, a) })
+        };
     }
     /// The same for a destination, a source and an immediate.
     macro_rules! rri {
-        ($emit:path $(, $argument:expr)*) => {{
-            let (a, b, imm) = operands.reg_reg_imm();
-            $emit(asm, $($argument,)* a, b, imm)
-        }};
+        ($emit:path $(, $argument:expr)*) => {
+            emit!(|asm, operands| { let (a, b, imm) = operands.reg_reg_imm(); $emit(asm, $($argument,)* a, b, imm) })
+        };
     }
     /// The same for a destination and two sources.
     macro_rules! rrr {
-        ($emit:path $(, $argument:expr)*) => {{
-            let (d, a, b) = operands.reg_reg_reg();
-            $emit(asm, $($argument,)* d, a, b)
-        }};
+        ($emit:path $(, $argument:expr)*) => {
+            emit!(|asm, operands| { let (d, a, b) = operands.reg_reg_reg(); $emit(asm, $($argument,)* d, a, b) })
+        };
     }
-    match op {
-        Op::Unlikely => {}
-        Op::LoadImm => { let (a, x) = operands.reg_imm(); asm.load_constant(a, x) }
-        Op::LoadImm64 => { let (a, x) = operands.reg_imm_64(); asm.load_constant(a, x) }
+    Some(match op {
+        Op::Unlikely => emit!(|_asm, _operands| {}),
+        Op::LoadImm => emit!(|asm, operands| { let (a, x) = operands.reg_imm(); asm.load_constant(a, x) }),
+        Op::LoadImm64 => emit!(|asm, operands| { let (a, x) = operands.reg_imm_64(); asm.load_constant(a, x) }),
         Op::MoveReg => rr!(Assembler::move_reg),
 
         Op::CountSetBits64 => rr!(bits::count_set, W64),
@@ -336,9 +396,8 @@ fn emit_plain(asm: &mut Assembler, op: Op, operands: &impl Operands) {
         | Op::StoreU8 | Op::StoreU16 | Op::StoreU32 | Op::StoreU64
         | Op::StoreImmIndU8 | Op::StoreImmIndU16 | Op::StoreImmIndU32 | Op::StoreImmIndU64
         | Op::StoreIndU8 | Op::StoreIndU16 | Op::StoreIndU32 | Op::StoreIndU64
-        | Op::LoadIndU8 | Op::LoadIndI8 | Op::LoadIndU16 | Op::LoadIndI16 | Op::LoadIndU32 | Op::LoadIndI32 | Op::LoadIndU64 =>
-            unreachable!("{} is not straight-line code", op.name()),
-    }
+        | Op::LoadIndU8 | Op::LoadIndI8 | Op::LoadIndU16 | Op::LoadIndI16 | Op::LoadIndU32 | Op::LoadIndI32 | Op::LoadIndU64 => return None,
+    })
 }
 
 #[cfg(test)]
@@ -347,7 +406,6 @@ mod tests {
     use crate::asm::{Jumps, READY};
     use tvm_abi::CpuFeatures;
     use tvm_abi::sections::TEXT_FILE_OFFSET;
-    use tvm_isa::{Pc, Reg};
 
     /// Nothing is asked while an instruction's code is written: see [`Assembler::is_ready`].
     #[test]

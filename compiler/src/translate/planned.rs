@@ -59,7 +59,7 @@ impl Translator<'_> {
         block: Option<u32>,
         ends_block: bool,
         give_back: impl Fn(usize) -> Gas,
-    ) -> Result<(), Stopped> {
+    ) -> Result<Pc, Stopped> {
         let whole = block.filter(|_| ends_block);
         let ways = self.ways.as_mut().expect("there from the start");
         let (copies, cost) = whole.map_or((1, 0), |block| ways.copies(block));
@@ -85,7 +85,7 @@ impl Translator<'_> {
             optimisation.block = None;
         }
         self.optimisation = Some(optimisation);
-        Ok(())
+        Ok(self.region.last().map_or(Pc(u32::MAX), Instruction::next_pc))
     }
 
     /// Emits the branch at the end of a copy of a loop's code that has another one behind it: leaves when the loop does.
