@@ -238,6 +238,7 @@ impl<'p> Translator<'p> {
     }
 
     /// Emits a region's charge, where a block's label may be.
+    #[inline(always)]
     fn begin_region(&mut self, block: Option<u32>, pc: Pc, charge: Gas) -> Gas {
         if let Some(block) = block {
             self.asm.bind(block);
@@ -314,12 +315,17 @@ impl<'p> Translator<'p> {
     }
 
     /// Compares a register for a branch; `low` says that lower halves are.
+    #[inline(always)]
     fn compare(&mut self, left: Reg, right: Operand, low: bool) {
-        let compare = if low { lower::compare_low } else { lower::compare };
-        compare(&mut self.asm, host(left), right);
+        if low {
+            lower::compare_low(&mut self.asm, host(left), right);
+        } else {
+            lower::compare(&mut self.asm, host(left), right);
+        }
     }
 
     /// Where a jump to a block leads from the end of the region being emitted.
+    #[inline(always)]
     fn way_to(&mut self, block: u32) -> Target {
         match &mut self.ways {
             Some(ways) => ways.to(block, ways.credit, &mut self.asm),

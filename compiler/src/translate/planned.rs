@@ -38,6 +38,7 @@ impl Translator<'_> {
     }
 
     /// Emits what comes before a block on the best tier; gives what is paid behind it.
+    #[inline(never)]
     pub(super) fn begin_planned(&mut self, block: u32, pc: Pc) -> Gas {
         let bytes = self.optimisation.as_mut().and_then(|optimisation| {
             optimisation.block = Some(block);
@@ -53,6 +54,7 @@ impl Translator<'_> {
 
     /// Emits the collected region on the best tier. `block` is the block that starts with it, if one does. `give_back` gives what
     /// each instruction and those behind it in the region cost.
+    #[inline(never)]
     pub(super) fn emit_planned(
         &mut self,
         mut optimisation: Optimisation,

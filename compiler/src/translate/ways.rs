@@ -83,6 +83,7 @@ impl Ways {
     }
 
     /// Where to go to reach a block with this much credit.
+    #[inline(never)]
     pub fn to(&mut self, block: u32, credit: u32, asm: &mut Assembler) -> Target {
         let owed = self.credits.owed(credit, block);
         Target::Block(if owed == 0 {
