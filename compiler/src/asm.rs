@@ -36,8 +36,8 @@ pub(crate) use emit;
 pub const SCRATCH: u8 = registers::SCRATCH as u8;
 /// Number of `rax`, which x86 division and multiplication use implicitly.
 pub const RAX: u8 = HostReg::Rax as u8;
-/// Number of `rdx`, which x86 division and multiplication use implicitly.
-pub const RDX: u8 = HostReg::Rdx as u8;
+/// Number of `rcx`, which has the amount of x86 shifts by a register.
+pub const RCX: u8 = HostReg::Rcx as u8;
 
 /// Host registers by number of the guest register, or by any register field of four bits: see [`Reg::clamped`].
 const HOST: [u8; 16] = {

@@ -74,23 +74,23 @@ pub fn dynamic_jump(asm: &mut Assembler, jump: DynamicJump, base: u8, disp: i32,
     asm.binary_imm(BinaryImm::Cmp, Width::W32, SCRATCH, last);
     asm.jump_if(Condition::Above, unusual);
     emit!(asm
-        ; gs movsxd rcx, DWORD [rcx * 4 + context::JUMP_TABLE]
-        ; gs add rcx, [context::TEXT_BASE]
+        ; gs movsxd rdx, DWORD [rdx * 4 + context::JUMP_TABLE]
+        ; gs add rdx, [context::TEXT_BASE]
     );
     asm.jump_if(Condition::Below, unusual);
     if let Some((register, value)) = load {
         asm.load_constant(register, value);
     }
-    emit!(asm; jmp rcx);
+    emit!(asm; jmp rdx);
 }
 
 /// Puts [`tvm_abi::jump_key`] of the address `base + disp` into the scratch register.
 pub fn jump_key(asm: &mut Assembler, base: u8, disp: i32) {
     match disp {
-        0 => emit!(asm; mov ecx, Rd(base)),
+        0 => emit!(asm; mov edx, Rd(base)),
         _ => asm.lea_disp(Width::W32, SCRATCH, base, disp),
     }
-    emit!(asm; ror ecx, 1);
+    emit!(asm; ror edx, 1);
 }
 
 /// Makes host call `id` from the `ecalli` at `pc`.

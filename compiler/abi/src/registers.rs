@@ -5,9 +5,10 @@
 //! holds the remaining gas and [`SCRATCH`] belongs to no instruction for longer than its own machine code.
 //!
 //! Why these places:
-//! * The scratch register is `rcx`, because x86 without BMI2 shifts by `cl` only.
-//! * `rax` and `rdx`, which multiplication and division overwrite, hold the two registers that compiled guests use
-//!   least (t1 and t2): saving them in XMM registers around a division then delays the fewest later instructions.
+//! * The scratch register is `rdx`: `mulx` takes one factor from it, and other multiplications and divisions overwrite it.
+//! * `rax`, which those overwrite too, holds the register that compiled guests use least, t2: saving it in an XMM register
+//!   around a division then delays the fewest later instructions.
+//! * `rcx`, the amount of shifts without BMI2 and of rotations, holds the one used least after that, t1.
 //! * The stack pointer and the first argument registers are in the legacy eight, whose use as 32-bit address needs
 //!   no REX prefix.
 
@@ -41,7 +42,7 @@ pub const GUEST: [HostReg; Reg::COUNT] = [
     HostReg::R8,  // φ0  ra
     HostReg::Rbp, // φ1  sp
     HostReg::R9,  // φ2  t0
-    HostReg::Rdx, // φ3  t1
+    HostReg::Rcx, // φ3  t1
     HostReg::Rax, // φ4  t2
     HostReg::Rbx, // φ5  s0
     HostReg::R14, // φ6  s1
@@ -57,7 +58,7 @@ pub const GUEST: [HostReg; Reg::COUNT] = [
 pub const GAS: HostReg = HostReg::R15;
 
 /// Free within the code of one guest instruction.
-pub const SCRATCH: HostReg = HostReg::Rcx;
+pub const SCRATCH: HostReg = HostReg::Rdx;
 
 /// The host register that holds `reg`.
 #[must_use]

@@ -112,13 +112,13 @@ pub fn and_inv(asm: &mut Assembler, d: u8, a: u8, b: u8) {
     if asm.has(CpuFeatures::BMI1) {
         emit!(asm; andn Rq(d), Rq(b), Rq(a));
     } else {
-        emit!(asm; mov rcx, Rq(b); not rcx; and rcx, Rq(a); mov Rq(d), rcx);
+        emit!(asm; mov rdx, Rq(b); not rdx; and rdx, Rq(a); mov Rq(d), rdx);
     }
 }
 
 /// d ← a | ~b
 pub fn or_inv(asm: &mut Assembler, d: u8, a: u8, b: u8) {
-    emit!(asm; mov rcx, Rq(b); not rcx; or rcx, Rq(a); mov Rq(d), rcx);
+    emit!(asm; mov rdx, Rq(b); not rdx; or rdx, Rq(a); mov Rq(d), rdx);
 }
 
 /// d ← ~(a ^ b)

@@ -3,7 +3,7 @@
 use dynasmrt::DynasmApi;
 use tvm_abi::CpuFeatures;
 
-use crate::asm::{Assembler, Extend, RAX, RDX, Width, emit};
+use crate::asm::{Assembler, Extend, RAX, RCX, Width, emit};
 
 /// d ← number of ones in a
 pub fn count_set(asm: &mut Assembler, width: Width, d: u8, a: u8) {
@@ -15,29 +15,29 @@ pub fn count_set(asm: &mut Assembler, width: Width, d: u8, a: u8) {
 }
 
 /// Sums bits in pairs, nibbles and bytes, then the bytes by a multiplication. Constants need a second temporary: one
-/// of `rax` and `rdx`, kept in `xmm0` meanwhile.
+/// of `rax` and `rcx`, kept in `xmm0` meanwhile.
 fn count_set_baseline(asm: &mut Assembler, width: Width, d: u8, a: u8) {
-    let t = if d == RAX { RDX } else { RAX };
+    let t = if d == RAX { RCX } else { RAX };
     emit!(asm; movq xmm0, Rq(t));
     match width {
         Width::W64 => asm.move_reg(d, a),
         Width::W32 => emit!(asm; mov Rd(d), Rd(a)),
     }
     emit!(asm
-        ; mov rcx, Rq(d)
-        ; shr rcx, 1
+        ; mov rdx, Rq(d)
+        ; shr rdx, 1
         ; mov Rq(t), QWORD 0x5555_5555_5555_5555
-        ; and rcx, Rq(t)
-        ; sub Rq(d), rcx
+        ; and rdx, Rq(t)
+        ; sub Rq(d), rdx
         ; mov Rq(t), QWORD 0x3333_3333_3333_3333
-        ; mov rcx, Rq(d)
+        ; mov rdx, Rq(d)
         ; and Rq(d), Rq(t)
-        ; shr rcx, 2
-        ; and rcx, Rq(t)
-        ; add Rq(d), rcx
-        ; mov rcx, Rq(d)
-        ; shr rcx, 4
-        ; add Rq(d), rcx
+        ; shr rdx, 2
+        ; and rdx, Rq(t)
+        ; add Rq(d), rdx
+        ; mov rdx, Rq(d)
+        ; shr rdx, 4
+        ; add Rq(d), rdx
         ; mov Rq(t), QWORD 0x0f0f_0f0f_0f0f_0f0f
         ; and Rq(d), Rq(t)
         ; mov Rq(t), QWORD 0x0101_0101_0101_0101
@@ -54,10 +54,10 @@ pub fn leading_zeros(asm: &mut Assembler, width: Width, d: u8, a: u8) {
         (true, Width::W32) => emit!(asm; lzcnt Rd(d), Rd(a)),
         // 127 ^ 63 = 64 and 63 ^ 31 = 32 are what is left where `bsr` finds no bit.
         (false, Width::W64) => {
-            emit!(asm; mov rcx, Rq(a); mov Rd(d), DWORD 127; bsr rcx, rcx; cmovne Rq(d), rcx; xor Rd(d), BYTE 63);
+            emit!(asm; mov rdx, Rq(a); mov Rd(d), DWORD 127; bsr rdx, rdx; cmovne Rq(d), rdx; xor Rd(d), BYTE 63);
         }
         (false, Width::W32) => {
-            emit!(asm; mov ecx, Rd(a); mov Rd(d), DWORD 63; bsr ecx, ecx; cmovne Rd(d), ecx; xor Rd(d), BYTE 31);
+            emit!(asm; mov edx, Rd(a); mov Rd(d), DWORD 63; bsr edx, edx; cmovne Rd(d), edx; xor Rd(d), BYTE 31);
         }
     }
 }
@@ -67,8 +67,8 @@ pub fn trailing_zeros(asm: &mut Assembler, width: Width, d: u8, a: u8) {
     match (asm.has(CpuFeatures::BMI1), width) {
         (true, Width::W64) => emit!(asm; tzcnt Rq(d), Rq(a)),
         (true, Width::W32) => emit!(asm; tzcnt Rd(d), Rd(a)),
-        (false, Width::W64) => emit!(asm; mov rcx, Rq(a); mov Rd(d), DWORD 64; bsf rcx, rcx; cmovne Rq(d), rcx),
-        (false, Width::W32) => emit!(asm; mov ecx, Rd(a); mov Rd(d), DWORD 32; bsf ecx, ecx; cmovne Rd(d), ecx),
+        (false, Width::W64) => emit!(asm; mov rdx, Rq(a); mov Rd(d), DWORD 64; bsf rdx, rdx; cmovne Rq(d), rdx),
+        (false, Width::W32) => emit!(asm; mov edx, Rd(a); mov Rd(d), DWORD 32; bsf edx, edx; cmovne Rd(d), edx),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Multiplication and division.
 //!
-//! x86 fixes `rax` and `rdx` as operands of most of these. Where they hold guest registers that must survive, XMM
-//! registers keep them meanwhile; nothing between can fault. The quotients that would raise #DE (x/0 and MIN/−1)
+//! x86 fixes `rax` and `rdx` as operands of most of these. `rdx` is the scratch register; where `rax` holds a guest register that
+//! must survive, an XMM register keeps it meanwhile; nothing between can fault. The quotients that would raise #DE (x/0 and MIN/−1)
 //! never reach the divide instruction.
 
 use dynasmrt::DynasmApi;
 use tvm_abi::CpuFeatures;
 
-use crate::asm::{Assembler, JE_SHORT, JMP_SHORT, RAX, RDX, SCRATCH, Width, emit};
+use crate::asm::{Assembler, Binary, BinaryImm, JE_SHORT, JMP_SHORT, RAX, RCX, SCRATCH, Unary, Width, emit};
 
 /// Signedness of the operands of a multiplication whose upper half is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,104 +46,126 @@ pub fn mul_imm(asm: &mut Assembler, width: Width, a: u8, b: u8, imm: i32) {
 
 /// d ← upper half of a · b
 pub fn mul_upper(asm: &mut Assembler, half: HighHalf, d: u8, a: u8, b: u8) {
-    if half == HighHalf::UnsignedUnsigned && asm.has(CpuFeatures::BMI2) {
-        return mul_upper_bmi2(asm, d, a, b);
-    }
-    save_fixed(asm);
-    if half == HighHalf::SignedUnsigned {
-        // Signed a is unsigned a less 2^64 when negative: the upper half is then too large by b.
-        emit!(asm; mov rcx, Rq(a); sar rcx, 63; and rcx, Rq(b); movq xmm2, rcx);
-    }
-    emit!(asm; mov rcx, Rq(b));
-    asm.move_reg(RAX, a);
+    let has_mulx = asm.has(CpuFeatures::BMI2);
     match half {
-        HighHalf::SignedSigned => emit!(asm; imul rcx; mov rcx, rdx),
-        HighHalf::UnsignedUnsigned => emit!(asm; mul rcx; mov rcx, rdx),
-        HighHalf::SignedUnsigned => emit!(asm; mul rcx; movq rcx, xmm2; sub rdx, rcx; mov rcx, rdx),
+        HighHalf::UnsignedUnsigned if has_mulx => emit!(asm; mov rdx, Rq(a); mulx Rq(d), rdx, Rq(b)),
+        HighHalf::SignedUnsigned if has_mulx => {
+            correction(asm, a, b);
+            emit!(asm; mov rdx, Rq(a); mulx Rq(d), rdx, Rq(b); movq rdx, xmm1; sub Rq(d), rdx);
+        }
+        _ => mul_upper_fixed(asm, half, d, a, b),
     }
-    restore_fixed(asm, d);
 }
 
-/// `mulx` multiplies `rdx` with any register into any two.
-fn mul_upper_bmi2(asm: &mut Assembler, d: u8, a: u8, b: u8) {
-    match (a, b) {
-        (RDX, other) | (other, RDX) => emit!(asm; mulx Rq(d), rcx, Rq(other)),
-        _ if d == RDX => emit!(asm; mov rdx, Rq(a); mulx rdx, rcx, Rq(b)),
-        _ => emit!(asm; mov rcx, rdx; mov rdx, Rq(a); mulx Rq(d), rdx, Rq(b); mov rdx, rcx),
+/// With the multiplications that take one factor from `rax` and leave the product in `rdx` and `rax`.
+fn mul_upper_fixed(asm: &mut Assembler, half: HighHalf, d: u8, a: u8, b: u8) {
+    if half == HighHalf::SignedUnsigned {
+        correction(asm, a, b);
     }
+    let other = if b == RAX { a } else { b };
+    save(asm, RAX, d);
+    if b != RAX {
+        asm.move_reg(RAX, a);
+    }
+    match half {
+        HighHalf::SignedSigned => emit!(asm; imul Rq(other)),
+        HighHalf::UnsignedUnsigned => emit!(asm; mul Rq(other)),
+        HighHalf::SignedUnsigned => emit!(asm; mul Rq(other); movq rax, xmm1; sub rdx, rax),
+    }
+    restore(asm, RAX, d);
+    asm.move_reg(d, SCRATCH);
+}
+
+/// xmm1 ← what the upper half of the unsigned product is too large by if a is signed: a negative a is an unsigned one less
+/// 2^64.
+fn correction(asm: &mut Assembler, a: u8, b: u8) {
+    emit!(asm; mov rdx, Rq(a); sar rdx, 63; and rdx, Rq(b); movq xmm1, rdx);
 }
 
 /// d ← a divided by b
 pub fn divide(asm: &mut Assembler, division: Division, width: Width, d: u8, a: u8, b: u8) {
     use Division::{QuotientSigned, QuotientUnsigned, RemainderSigned};
-    save_fixed(asm);
-    emit!(asm; mov rcx, Rq(b));
-    asm.move_reg(RAX, a);
-    match width {
-        Width::W64 => emit!(asm; test rcx, rcx),
-        Width::W32 => emit!(asm; test ecx, ecx),
+    let by = if b == RAX { RCX } else { b };
+    save(asm, RAX, d);
+    if by != b {
+        save(asm, by, d);
     }
+    place_dividend(asm, a, b, by);
+    asm.binary(Binary::Test, width, by, by);
     let to_zero = asm.jump_ahead(JE_SHORT);
     let signed = matches!(division, QuotientSigned | RemainderSigned);
-    if signed {
-        match width {
-            Width::W64 => emit!(asm; cmp rcx, DWORD -1),
-            Width::W32 => emit!(asm; cmp ecx, DWORD -1),
-        }
-    }
-    let to_minus_one = signed.then(|| asm.jump_ahead(JE_SHORT));
+    let to_minus_one = signed.then(|| {
+        asm.binary_imm(BinaryImm::Cmp, width, by, -1);
+        asm.jump_ahead(JE_SHORT)
+    });
     match (signed, width) {
-        (false, Width::W64) => emit!(asm; xor edx, edx; div rcx),
-        (false, Width::W32) => emit!(asm; xor edx, edx; div ecx),
-        (true, Width::W64) => emit!(asm; cqo; idiv rcx),
-        (true, Width::W32) => emit!(asm; cdq; idiv ecx),
+        (false, Width::W64) => emit!(asm; xor edx, edx; div Rq(by)),
+        (false, Width::W32) => emit!(asm; xor edx, edx; div Rd(by)),
+        (true, Width::W64) => emit!(asm; cqo; idiv Rq(by)),
+        (true, Width::W32) => emit!(asm; cdq; idiv Rd(by)),
     }
     let quotient = matches!(division, QuotientUnsigned | QuotientSigned);
-    result(asm, width, if quotient { RAX } else { RDX });
+    result(asm, width, d, if quotient { RAX } else { SCRATCH });
     let done = asm.jump_ahead(JMP_SHORT);
     let done_too = to_minus_one.map(|to_minus_one| {
         asm.land(to_minus_one);
         // a / −1 is −a, which for MIN is MIN, and leaves no remainder.
-        match (quotient, width) {
-            (true, Width::W64) => emit!(asm; neg rax; mov rcx, rax),
-            (true, Width::W32) => emit!(asm; neg eax; movsxd rcx, eax),
-            (false, _) => emit!(asm; xor ecx, ecx),
+        if quotient {
+            asm.unary(Unary::Neg, width, RAX);
+            result(asm, width, d, RAX);
+        } else {
+            asm.binary(Binary::Xor, Width::W32, d, d);
         }
         asm.jump_ahead(JMP_SHORT)
     });
     asm.land(to_zero);
     if quotient {
-        emit!(asm; mov rcx, DWORD -1);
+        asm.load_constant(d, u64::MAX);
     } else {
-        result(asm, width, RAX);
+        result(asm, width, d, RAX);
     }
     asm.land(done);
     if let Some(done_too) = done_too {
         asm.land(done_too);
     }
-    restore_fixed(asm, d);
+    restore(asm, RAX, d);
+    if by != b {
+        restore(asm, by, d);
+    }
 }
 
-/// Puts `from` into the scratch register, sign-extended when it is 32 bits wide.
-fn result(asm: &mut Assembler, width: Width, from: u8) {
+/// rax ← a, by ← b, where `by` is b itself unless that is rax.
+fn place_dividend(asm: &mut Assembler, a: u8, b: u8, by: u8) {
+    if a == by && by != b {
+        emit!(asm; xchg rax, Rq(by));
+    } else {
+        asm.move_reg(by, b);
+        asm.move_reg(RAX, a);
+    }
+}
+
+/// Puts `from` into `to`, sign-extended when it is 32 bits wide.
+fn result(asm: &mut Assembler, width: Width, to: u8, from: u8) {
     match width {
-        Width::W64 => emit!(asm; mov rcx, Rq(from)),
-        Width::W32 => emit!(asm; movsxd rcx, Rd(from)),
+        Width::W64 => asm.move_reg(to, from),
+        Width::W32 => asm.move_sign_extended(to, from),
     }
 }
 
-/// Keeps `rax` and `rdx` in XMM registers.
-fn save_fixed(asm: &mut Assembler) {
-    emit!(asm; movq xmm0, rax; movq xmm1, rdx);
+/// Keeps `reg`, which is `rax` or `rcx`, in an XMM register unless the result goes there.
+fn save(asm: &mut Assembler, reg: u8, result: u8) {
+    match reg {
+        _ if reg == result => {}
+        RAX => emit!(asm; movq xmm0, rax),
+        _ => emit!(asm; movq xmm2, Rq(reg)),
+    }
 }
 
-/// Restores `rax` and `rdx` and moves the result from the scratch register to `d`.
-fn restore_fixed(asm: &mut Assembler, d: u8) {
-    if d != RAX {
-        emit!(asm; movq rax, xmm0);
+/// Gives back what [`save`] kept.
+fn restore(asm: &mut Assembler, reg: u8, result: u8) {
+    match reg {
+        _ if reg == result => {}
+        RAX => emit!(asm; movq rax, xmm0),
+        _ => emit!(asm; movq Rq(reg), xmm2),
     }
-    if d != RDX {
-        emit!(asm; movq rdx, xmm1);
-    }
-    asm.move_reg(d, SCRATCH);
 }

@@ -4,7 +4,7 @@ use dynasmrt::DynasmApi;
 use tvm_abi::CpuFeatures;
 
 pub use crate::asm::ShiftOp as Shift;
-use crate::asm::{Assembler, Binary, SCRATCH, Width, emit};
+use crate::asm::{Assembler, Binary, RCX, SCRATCH, Width, emit};
 
 /// a ← b shifted by imm
 pub fn by_imm(asm: &mut Assembler, shift: Shift, width: Width, a: u8, b: u8, imm: i32) {
@@ -33,13 +33,10 @@ pub fn by_imm(asm: &mut Assembler, shift: Shift, width: Width, a: u8, b: u8, imm
 
 /// d ← a shifted by b
 pub fn by_reg(asm: &mut Assembler, shift: Shift, width: Width, d: u8, a: u8, b: u8) {
-    let has_form = !matches!(shift, Shift::Rol | Shift::Ror);
-    if has_form && asm.has(CpuFeatures::BMI2) {
+    if has_three_operands(asm, shift) {
         three_operands(asm, shift, width, d, a, b);
     } else {
-        asm.binary(Binary::Mov, Width::W32, SCRATCH, b);
-        asm.move_reg(d, a);
-        asm.shift_cl(shift, width, d);
+        by_cl(asm, shift, width, d, b, |asm, to, rcx| asm.move_reg(to, if a == RCX { rcx } else { a }));
     }
     asm.finish(width, d);
 }
@@ -47,16 +44,44 @@ pub fn by_reg(asm: &mut Assembler, shift: Shift, width: Width, d: u8, a: u8, b: 
 /// a ← imm, sign-extended, shifted by b
 pub fn of_imm(asm: &mut Assembler, shift: Shift, width: Width, a: u8, b: u8, imm: i32) {
     let value = i64::from(imm) as u64;
-    let has_form = !matches!(shift, Shift::Rol | Shift::Ror);
-    if has_form && asm.has(CpuFeatures::BMI2) {
+    if has_three_operands(asm, shift) {
         asm.load_constant(SCRATCH, value);
         three_operands(asm, shift, width, a, SCRATCH, b);
     } else {
-        asm.binary(Binary::Mov, Width::W32, SCRATCH, b);
-        asm.load_constant(a, value);
-        asm.shift_cl(shift, width, a);
+        by_cl(asm, shift, width, a, b, |asm, to, _| asm.load_constant(to, value));
     }
     asm.finish(width, a);
+}
+
+fn has_three_operands(asm: &Assembler, shift: Shift) -> bool {
+    !matches!(shift, Shift::Rol | Shift::Ror) && asm.has(CpuFeatures::BMI2)
+}
+
+/// to ← a value shifted by `amount`, by way of `cl`. `value` puts the value into the first register it is given; what the guest has in
+/// `rcx` is in the second one then.
+fn by_cl(
+    asm: &mut Assembler,
+    shift: Shift,
+    width: Width,
+    to: u8,
+    amount: u8,
+    value: impl FnOnce(&mut Assembler, u8, u8),
+) {
+    if to == RCX {
+        value(asm, SCRATCH, RCX);
+        asm.move_reg(RCX, amount);
+        asm.shift_cl(shift, width, SCRATCH);
+        asm.move_reg(RCX, SCRATCH);
+    } else if amount == RCX {
+        value(asm, to, RCX);
+        asm.shift_cl(shift, width, to);
+    } else {
+        asm.move_reg(SCRATCH, RCX);
+        asm.binary(Binary::Mov, Width::W32, RCX, amount);
+        value(asm, to, SCRATCH);
+        asm.shift_cl(shift, width, to);
+        asm.move_reg(RCX, SCRATCH);
+    }
 }
 
 /// to ← the lower half of `from`, extended to 64 bits and then shifted to the left, or to the right if `left` is negative

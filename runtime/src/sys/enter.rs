@@ -39,9 +39,9 @@ macro_rules! guest_registers {
         macro_rules! save_guest {
             () => {
                 concat!(
-                    "mov rcx, qword ptr gs:[{regs}]\n",
-                    $("mov qword ptr [rcx + 8 * ", $index, "], ", $name, "\n",)*
-                    "mov qword ptr [rcx + 8 * ", $last, "], ", $last_name, "\n",
+                    "mov rdx, qword ptr gs:[{regs}]\n",
+                    $("mov qword ptr [rdx + 8 * ", $index, "], ", $name, "\n",)*
+                    "mov qword ptr [rdx + 8 * ", $last, "], ", $last_name, "\n",
                     "mov qword ptr gs:[{gas}], ", $gas, "\n",
                 )
             };
@@ -63,7 +63,7 @@ guest_registers! {
     0 "r8" R8,
     1 "rbp" Rbp,
     2 "r9" R9,
-    3 "rdx" Rdx,
+    3 "rcx" Rcx,
     4 "rax" Rax,
     5 "rbx" Rbx,
     6 "r14" R14,
@@ -76,7 +76,7 @@ guest_registers! {
     gas "r15" R15
 }
 
-const _: () = assert!(SCRATCH as u8 == HostReg::Rcx as u8, "enter jumps through rcx");
+const _: () = assert!(SCRATCH as u8 == HostReg::Rdx as u8, "enter jumps through rdx");
 
 /// Returns from [`enter`] with a reason: the end of every way out.
 macro_rules! return_to_host {
@@ -89,7 +89,7 @@ macro_rules! return_to_host {
 /// later ones wrongly. Registers must have been saved.
 macro_rules! forget_call {
     () => {
-        concat!("lea rcx, [rip + 3f]\n", "push rcx\n", "ret\n", "3:\n")
+        concat!("lea rdx, [rip + 3f]\n", "push rdx\n", "ret\n", "3:\n")
     };
 }
 
@@ -128,9 +128,9 @@ unsafe extern "sysv64" fn enter_guest() {
         "push rbp",
         "push rbx",
         "mov qword ptr gs:[{host_rsp}], rsp",
-        "mov rcx, rsi",
+        "mov rdx, rsi",
         load_guest!(),
-        "jmp rcx",
+        "jmp rdx",
         host_rsp = const HOST_RSP,
         gas = const GAS_SLOT,
     )
@@ -175,8 +175,8 @@ macro_rules! leaving_jump {
         unsafe extern "sysv64" fn $name() {
             naked_asm!(
                 $($line,)*
-                "add rcx, qword ptr gs:[{text_base}]",
-                "mov qword ptr gs:[{site}], rcx",
+                "add rdx, qword ptr gs:[{text_base}]",
+                "mov qword ptr gs:[{site}], rdx",
                 save_guest!(),
                 return_to_host!(),
                 text_base = const TEXT_BASE,
@@ -193,7 +193,7 @@ macro_rules! leaving_jump {
 
 leaving_jump! {
     /// [`Stub::Jump`], which every guest halts through.
-    jump Halt "cmp ecx, {halt_key}" "pop rcx" "jne {jump_elsewhere}";
+    jump Halt "cmp edx, {halt_key}" "pop rdx" "jne {jump_elsewhere}";
     halt_key = const HALT_KEY,
     jump_elsewhere = sym jump_elsewhere,
 }

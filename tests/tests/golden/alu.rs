@@ -4,7 +4,7 @@ use tvm_isa::Op;
 use tvm_tests::assemble::Inst;
 
 use super::entry::Entry;
-use super::forms::{A5, IMMEDIATES, IN_RAX, IN_RDX, R, SP, three, two, two_imm};
+use super::forms::{A5, IMMEDIATES, IN_RAX, IN_RCX, R, SP, three, two, two_imm};
 
 pub fn registers() -> Vec<Entry> {
     let ops = [
@@ -145,15 +145,25 @@ pub fn baseline() -> Vec<Entry> {
         entries.extend(two_imm(op, &[0, -1, i32::MAX as i64]));
     }
     entries.extend([Op::RotR64Imm, Op::RotR32Imm].into_iter().flat_map(|op| two_imm(op, &[0, 1, 31])));
+    entries.extend([Op::ShloL64, Op::RotR32].into_iter().flat_map(by_cl));
+    let imm = |a, b| Entry::straight(Inst::two(Op::RotR64ImmAlt, a, b, 5));
+    entries.extend([[IN_RCX, R[0]], [R[0], IN_RCX], [IN_RCX, IN_RCX]].map(|[a, b]| imm(a, b)));
     let counts = &BITS[..6];
     entries.extend(counts.iter().flat_map(|&op| two(op)));
-    // Counting needs a second temporary: rax, or rdx where rax is the destination.
+    // Counting needs a second temporary: rax, or rcx where rax is the destination.
     for op in [Op::CountSetBits64, Op::CountSetBits32] {
         for [d, a] in
-            [[IN_RAX, R[0]], [IN_RDX, R[0]], [R[0], IN_RAX], [R[0], IN_RDX], [IN_RAX, IN_RDX], [IN_RDX, IN_RAX]]
+            [[IN_RAX, R[0]], [IN_RCX, R[0]], [R[0], IN_RAX], [R[0], IN_RCX], [IN_RAX, IN_RCX], [IN_RCX, IN_RAX]]
         {
             entries.push(Entry::straight(Inst::three(op, d, a, 0)));
         }
     }
     entries
+}
+
+/// Destination, value and amount of a shift by `cl` in rcx and two other registers, in every way with rcx.
+fn by_cl(op: Op) -> impl Iterator<Item = Entry> {
+    let places = [IN_RCX, R[0], R[1]];
+    let all = places.into_iter().flat_map(move |d| places.into_iter().flat_map(move |a| places.map(|b| [d, a, b])));
+    all.filter(|registers| registers.contains(&IN_RCX)).map(move |[d, a, b]| Entry::straight(Inst::three(op, d, a, b)))
 }

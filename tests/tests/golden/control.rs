@@ -4,7 +4,7 @@ use tvm_isa::{GpVersion, Op};
 use tvm_tests::assemble::{Assembler, Inst, Label};
 
 use super::entry::{Entry, Shown};
-use super::forms::{IMMEDIATES, IN_RAX, IN_RDX, R, SP};
+use super::forms::{IMMEDIATES, IN_RAX, IN_RCX, R, SP};
 
 const BRANCHES: [Op; 6] = [Op::BranchEq, Op::BranchNe, Op::BranchLtU, Op::BranchLtS, Op::BranchGeU, Op::BranchGeS];
 
@@ -91,7 +91,7 @@ pub fn jumps(version: GpVersion) -> Vec<Entry> {
         }
     }
     entries.push(dynamic(version, "jump table of 1000", Inst::imm(Op::JumpInd, R[1], 0), 1000));
-    for (a, b) in [(R[1], R[2]), (R[1], R[1]), (IN_RDX, IN_RAX)] {
+    for (a, b) in [(R[1], R[2]), (R[1], R[1]), (IN_RCX, IN_RAX)] {
         let load = |x, y| Inst { a, b, x, y, ..Inst::new(Op::LoadImmJumpInd) };
         entries.push(dynamic(version, "jump table of 2", load(7, 0), 2));
         entries.push(dynamic(version, "jump table of 2", load(-1, 12), 2));

@@ -5,11 +5,11 @@ use tvm_tests::assemble::Inst;
 
 use super::entry::Entry;
 
-/// t1, which rdx holds.
-pub const IN_RDX: u8 = 3;
+/// t1, which rcx holds.
+pub const IN_RCX: u8 = 3;
 /// t2, which rax holds.
 pub const IN_RAX: u8 = 4;
-/// Three registers of which none is in rax or rdx; the first needs a REX prefix.
+/// Three registers of which none is in rax or rcx; the first needs a REX prefix.
 pub const R: [u8; 3] = [9, 7, 8];
 /// sp, in rbp: without displacement it cannot be a base.
 pub const SP: u8 = 1;

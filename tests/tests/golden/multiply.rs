@@ -1,10 +1,10 @@
-//! Multiplication and division, for which x86 fixes rax and rdx.
+//! Multiplication and division, for which x86 fixes rax and rdx, where no guest register is.
 
 use tvm_isa::Op;
 use tvm_tests::assemble::Inst;
 
 use super::entry::Entry;
-use super::forms::{ALIASES, IMMEDIATES, IN_RAX, IN_RDX, R, three, two_imm};
+use super::forms::{ALIASES, IMMEDIATES, IN_RAX, IN_RCX, R, three, two_imm};
 
 const UPPER: [Op; 3] = [Op::MulUpperSS, Op::MulUpperUU, Op::MulUpperSU];
 
@@ -26,9 +26,9 @@ pub fn baseline() -> Vec<Entry> {
     three(Op::MulUpperUU).chain(fixed(Op::MulUpperUU)).collect()
 }
 
-/// Destination and sources in rax, rdx and another register, in every way but those without rax and rdx.
+/// Destination and sources in rax, rcx and another register, in every way but those without rax and rcx.
 fn fixed(op: Op) -> impl Iterator<Item = Entry> {
-    let places = [IN_RAX, IN_RDX, R[0]];
+    let places = [IN_RAX, IN_RCX, R[0]];
     let all = places.into_iter().flat_map(move |d| places.into_iter().flat_map(move |a| places.map(|b| [d, a, b])));
     all.filter(|registers| !ALIASES.contains(registers)).map(move |[d, a, b]| Entry::straight(Inst::three(op, d, a, b)))
 }

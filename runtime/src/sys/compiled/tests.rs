@@ -20,8 +20,8 @@ pub(crate) fn code(write: impl FnOnce(&mut x64::Assembler)) -> CompiledCode {
 pub(crate) fn call(ops: &mut x64::Assembler, stub: Stub) -> usize {
     dynasm!(ops
         ; .arch x64
-        ; mov rcx, QWORD stub_address(stub) as i64
-        ; call rcx
+        ; mov rdx, QWORD stub_address(stub) as i64
+        ; call rdx
     );
     ops.offset().0
 }
@@ -87,7 +87,7 @@ fn numbered() -> [u64; 13] {
 fn touch_all(ops: &mut x64::Assembler) {
     dynasm!(ops
         ; .arch x64
-        ; inc r8 ; inc rbp ; inc r9 ; inc rdx ; inc rax ; inc rbx ; inc r14
+        ; inc r8 ; inc rbp ; inc r9 ; inc rcx ; inc rax ; inc rbx ; inc r14
         ; inc rdi ; inc rsi ; inc r10 ; inc r11 ; inc r12 ; inc r13
         ; sub r15, 5
     );
@@ -118,8 +118,8 @@ fn only_the_halt_address_halts() {
     // What the scratch register can hold: keys of addresses, and sums of a page's address and −1.
     let keys = [0, 2, 0x7fff_0000, 0xfffe_0000, 0xffff_0002, 0xffff_fffe, 1, 0xffff_0001].map(tvm_abi::jump_key);
     let sums = [page, 0x7fff_9000, 0x7fff_8000, 0x5555_7fff_8000, 0x5555_7fff_9000].map(|text| text - 1);
-    let others = keys.into_iter().map(u64::from).chain(sums).map(|rcx| (rcx, Leave::Interpret));
-    for (rcx, reason) in others.chain([(0x7fff_8000, Leave::Halt)]) {
+    let others = keys.into_iter().map(u64::from).chain(sums).map(|rdx| (rdx, Leave::Interpret));
+    for (rdx, reason) in others.chain([(0x7fff_8000, Leave::Halt)]) {
         let code = code(|ops| {
             touch_all(ops);
             dynasm!(ops
@@ -127,7 +127,7 @@ fn only_the_halt_address_halts() {
                 ; push DWORD 0x123
                 ; push rax
                 ; mov rax, QWORD stub_address(Stub::Jump) as i64
-                ; mov rcx, QWORD rcx as i64
+                ; mov rdx, QWORD rdx as i64
                 ; xchg rax, [rsp]
                 ; ret
             );
@@ -135,7 +135,7 @@ fn only_the_halt_address_halts() {
         let mut guest = Machine::new(&[]);
         (guest.regs, guest.gas) = (numbered(), Gas(30));
         let left = guest.run(&code);
-        assert_eq!((left.reason, left.site), (reason, code.text.start as u64 + 0x123), "{rcx:#x}");
+        assert_eq!((left.reason, left.site), (reason, code.text.start as u64 + 0x123), "{rdx:#x}");
         assert_eq!((guest.regs, guest.gas), (numbered().map(|value| value + 1), Gas(25)));
     }
     assert_eq!(tvm_abi::jump_key(tvm_isa::layout::HALT_ADDRESS), tvm_abi::HALT_KEY);
