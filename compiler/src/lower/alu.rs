@@ -16,6 +16,16 @@ pub fn binary(asm: &mut Assembler, op: Binary, d: u8, a: u8, b: u8) {
     asm.binary(op, Width::W64, d, other);
 }
 
+/// d ← the lower half of a op b, sign-extended, for commutative operations
+pub fn binary_low(asm: &mut Assembler, op: Binary, d: u8, a: u8, b: u8) {
+    let other = if d == b { a } else { b };
+    if d != b {
+        asm.move_reg(d, a);
+    }
+    asm.binary(op, Width::W32, d, other);
+    asm.sign_extend_32(d);
+}
+
 /// d ← a + b
 #[inline(always)]
 pub fn add(asm: &mut Assembler, width: Width, d: u8, a: u8, b: u8) {

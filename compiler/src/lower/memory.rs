@@ -165,6 +165,21 @@ pub fn lower(asm: &mut Assembler, access: &Access, instruction: &Instruction) ->
     site
 }
 
+/// The machine instruction of an operation with an operand in guest memory.
+pub const fn operation(op: Op, wide: bool) -> GuestForm {
+    let opcode = match op {
+        Op::Add64 | Op::Add32 => 0x03,
+        Op::Or => 0x0b,
+        Op::And => 0x23,
+        Op::Sub64 | Op::Sub32 => 0x2b,
+        Op::Xor => 0x33,
+        Op::Mul64 | Op::Mul32 if wide => return GuestForm::wide_0f(0xaf),
+        Op::Mul64 | Op::Mul32 => return GuestForm::plain_0f(0xaf),
+        _ => panic!("no operation that takes an operand from memory"),
+    };
+    if wide { GuestForm::wide(opcode) } else { GuestForm::plain(opcode) }
+}
+
 /// The machine instruction of a transfer.
 const fn form(transfer: Transfer, size: Size) -> GuestForm {
     match (transfer, size) {

@@ -14,7 +14,7 @@ mod shift;
 use tvm_isa::{Encoded, Gas, Instruction, OPERATIONS, Op, Pc, Reg};
 
 use crate::asm::{Assembler, Binary, Sum, Width, host, host_of_field};
-use crate::optimise::{Address, Carry, CarrySide, Extension};
+use crate::optimise::{Address, Carry, CarrySide, Extension, Operand as MemoryOperand, Product};
 
 pub use compare::{Condition, Operand, compare, compare_low};
 pub use memory::Access;
@@ -103,9 +103,42 @@ pub fn memory_access_at(
     instruction: &Instruction,
     address: &Address,
 ) -> tvm_abi::TextOffset {
+    memory::lower_at(asm, access, instruction, host_sum(address))
+}
+
+fn host_sum(address: &Address) -> Sum {
     let Address { base, index, disp } = *address;
-    let sum = Sum { base: base.map(host), index: index.map(|(reg, scale)| (host(reg), scale)), disp };
-    memory::lower_at(asm, access, instruction, sum)
+    Sum { base: base.map(host), index: index.map(|(reg, scale)| (host(reg), scale)), disp }
+}
+
+/// Emits an operation with an operand in guest memory. Gives the offset of the machine instruction that may fault.
+pub fn with_operand(asm: &mut Assembler, instruction: &Instruction, operand: &MemoryOperand) -> tvm_abi::TextOffset {
+    let MemoryOperand { ref address, wide, extended, .. } = *operand;
+    let to = host(instruction.d);
+    let site = asm.here();
+    asm.guest_operand_at(memory::operation(instruction.op, wide), to, host_sum(address));
+    if extended {
+        asm.sign_extend_32(to);
+    }
+    site
+}
+
+/// Emits both halves of the unsigned product of an instruction's operands.
+pub fn product(asm: &mut Assembler, instruction: &Instruction, product: &Product) {
+    let Product { low, high } = *product;
+    mul_div::product(asm, host(low), host(high), host(instruction.a), host(instruction.b));
+}
+
+/// Emits a bitwise operation on lower halves and sign-extends the result.
+pub fn late(asm: &mut Assembler, instruction: &Instruction) {
+    let (d, a, b) = instruction.reg_reg_reg();
+    let op = match instruction.op {
+        Op::And => Binary::And,
+        Op::Or => Binary::Or,
+        Op::Xor => Binary::Xor,
+        other => unreachable!("{} is not bitwise", other.name()),
+    };
+    alu::binary_low(asm, op, d, a, b);
 }
 
 /// The register whose sum with the first immediate an instruction accesses memory at.

@@ -76,6 +76,29 @@ fn mul_upper_fixed(asm: &mut Assembler, half: HighHalf, d: u8, a: u8, b: u8) {
     asm.move_reg(d, SCRATCH);
 }
 
+/// low, high ← the halves of the unsigned product a · b; two different registers
+pub fn product(asm: &mut Assembler, low: u8, high: u8, a: u8, b: u8) {
+    if asm.has(CpuFeatures::BMI2) {
+        emit!(asm; mov rdx, Rq(a); mulx Rq(high), Rq(low), Rq(b));
+        return;
+    }
+    let other = if b == RAX { a } else { b };
+    let is_kept = low != RAX && high != RAX;
+    if is_kept {
+        emit!(asm; movq xmm0, rax);
+    }
+    if b != RAX {
+        asm.move_reg(RAX, a);
+    }
+    emit!(asm; mul Rq(other));
+    // `high` may be rax, which has the lower half.
+    asm.move_reg(low, RAX);
+    asm.move_reg(high, SCRATCH);
+    if is_kept {
+        emit!(asm; movq rax, xmm0);
+    }
+}
+
 /// xmm1 ← what the upper half of the unsigned product is too large by if a is signed: a negative a is an unsigned one less
 /// 2^64.
 fn correction(asm: &mut Assembler, a: u8, b: u8) {

@@ -7,6 +7,7 @@ use super::effects::Demand;
 use super::flow::Block;
 use super::liveness::MAX_ROUNDS;
 use super::{Address, Duties, Flow, Form, Live, Liveness, plan};
+use super::{late, operand, product};
 
 /// Blocks that each jump to the one before them, the first of which looks at `reg`.
 fn jumping_backwards(count: u32, reg: Reg) -> Flow {
@@ -48,4 +49,64 @@ fn steps_from_an_address_to_what_it_comes_from() {
     let at = |reg: u8| Form::At(Address { base: Some(Reg::clamped(reg)), index: None, disp: MAX_STEPS as i32 });
     assert_eq!(address_behind(MAX_STEPS as u8), at(0));
     assert_eq!(address_behind(MAX_STEPS as u8 + 1), at(1));
+}
+
+fn instruction(op: Op, a: u8, b: u8, d: u8) -> Instruction {
+    let [a, b, d] = [a, b, d].map(Reg::clamped);
+    Instruction { op, pc: Pc(0), length: 3, a, b, d, x: 7, y: 0 }
+}
+
+/// The forms of a region of which only `wanted` is looked at behind it.
+fn forms(region: &[Instruction], wanted: &[u8]) -> Vec<Form> {
+    let mut live = Live::NONE;
+    wanted.iter().for_each(|&reg| live.add(Reg::clamped(reg), Demand::Full));
+    let mut planned = Vec::new();
+    plan(region, Duties { live, exact: false, last_may_be_interpreted: false }, &mut planned);
+    planned.iter().map(|planned| planned.form).collect()
+}
+
+/// Two instructions, the second one so many behind the first, with stores between them.
+fn apart(first: Instruction, second: Instruction, distance: usize) -> Vec<Instruction> {
+    let mut region = vec![first];
+    region.resize(distance, instruction(Op::StoreIndU8, 11, 12, 0));
+    region.push(second);
+    region
+}
+
+#[test]
+fn from_a_load_to_its_operation() {
+    let combined = |distance| {
+        let region = apart(instruction(Op::LoadIndU64, 3, 2, 0), instruction(Op::Xor, 1, 3, 1), distance);
+        forms(&region, &[1]).iter().any(|form| matches!(form, Form::Operand(_)))
+    };
+    assert!(combined(1) && combined(operand::MAX_DISTANCE));
+    assert!(!combined(operand::MAX_DISTANCE + 1));
+}
+
+#[test]
+fn from_one_half_of_a_product_to_the_other() {
+    let joined = |distance| {
+        let region = apart(instruction(Op::Mul64, 1, 2, 3), instruction(Op::MulUpperUU, 1, 2, 4), distance);
+        forms(&region, &[3, 4]).iter().any(|form| matches!(form, Form::Product(_)))
+    };
+    assert!(joined(1) && joined(product::MAX_DISTANCE));
+    assert!(!joined(product::MAX_DISTANCE + 1));
+}
+
+/// Rotated words, each combined with all before it.
+#[test]
+fn bitwise_operations_before_a_late_extension() {
+    let last_form = |operations: usize| {
+        let mut region: Vec<_> = (0..=1).map(|reg| instruction(Op::RotR32Imm, reg, reg, 0)).collect();
+        region.push(instruction(Op::Xor, 0, 1, 0));
+        for _ in 1..operations {
+            // With a word that has no extension to save.
+            region.push(instruction(Op::SetLtUImm, 2, 3, 0));
+            region.push(instruction(Op::Xor, 0, 2, 0));
+        }
+        *forms(&region, &[0]).last().expect("there are instructions")
+    };
+    assert_eq!(last_form(1), Form::Late);
+    assert_eq!(last_form(late::MAX_DEPTH + 1), Form::Late);
+    assert_eq!(last_form(late::MAX_DEPTH + 2), Form::Plain);
 }

@@ -8,7 +8,9 @@
 //! * makes one machine instruction of a pair of shifts ([`extension`]),
 //! * adds and subtracts carries ([`carry`]),
 //! * compares 32 bits where 64 would say the same ([`compare`]),
-//! * and at last leaves out what nobody looks at: whole instructions, or their sign extensions ([`needs`]).
+//! * leaves out what nobody looks at: whole instructions, or their sign extensions ([`needs`], [`late`]),
+//! * and at last, when it is certain what is emitted, makes loads operands of operations ([`operand`]) and computes both halves of a
+//!   product at once ([`product`]).
 //!
 //! What somebody may look at behind a region comes from [`liveness`], which walks the whole program. How exact registers must be at
 //! exits is the caller's choice, [`crate::Observed`].
@@ -25,10 +27,13 @@ mod effects;
 mod extension;
 mod flow;
 mod holders;
+mod late;
 #[cfg(test)]
 mod limits;
 mod liveness;
 mod needs;
+mod operand;
+mod product;
 mod registers;
 mod values;
 
@@ -38,6 +43,8 @@ pub use credit::Credits;
 pub use extension::Extension;
 pub use flow::Flow;
 pub use liveness::Liveness;
+pub use operand::Operand;
+pub use product::Product;
 pub use registers::Live;
 
 use effects::{Demand, Read};
@@ -67,6 +74,12 @@ pub enum Form {
     Carry(Carry),
     /// A comparison of lower halves.
     CompareLow,
+    /// A bitwise operation on lower halves, whose result is sign-extended.
+    Late,
+    /// An operation that takes an operand from memory.
+    Operand(Operand),
+    /// Both halves of a product.
+    Product(Product),
 }
 
 /// An instruction and how it is emitted.
@@ -78,6 +91,8 @@ pub struct Planned {
     pub form: Form,
     /// What the emitted code looks at.
     uses: Uses,
+    /// Whether nobody looks at the upper half of the result, and the lower half depends on lower halves only.
+    low: bool,
 }
 
 /// A value that emitted code looks at, in a register that must hold it there.
@@ -126,15 +141,22 @@ pub struct Duties {
 /// Plans a region.
 pub fn plan(region: &[Instruction], duties: Duties, out: &mut Vec<Planned>) {
     let values = Values::new(region);
+    decide(region, duties, &values, out);
+    operand::fold(out, duties);
+    product::join(out, &values, duties);
+}
+
+/// Decides what is emitted.
+fn decide(region: &[Instruction], duties: Duties, values: &Values, out: &mut Vec<Planned>) {
     let mut in_place = InPlace::everywhere(region.len());
     for _ in 0..MAX_ATTEMPTS {
-        attempt(region, duties, &values, &in_place, out);
-        if !in_place.forbid_wrong(out, &values) {
+        attempt(region, duties, values, &in_place, out);
+        if !in_place.forbid_wrong(out, values) {
             return;
         }
     }
-    attempt(region, duties, &values, &InPlace::nowhere(), out);
-    debug_assert!(!InPlace::nowhere().forbid_wrong(out, &values), "every register holds what is looked at there");
+    attempt(region, duties, values, &InPlace::nowhere(), out);
+    debug_assert!(!InPlace::nowhere().forbid_wrong(out, values), "every register holds what is looked at there");
 }
 
 fn attempt(region: &[Instruction], duties: Duties, values: &Values, in_place: &InPlace, out: &mut Vec<Planned>) {
@@ -143,6 +165,7 @@ fn attempt(region: &[Instruction], duties: Duties, values: &Values, in_place: &I
         instruction,
         form: Form::Plain,
         uses: Uses::of(&instruction, values, at),
+        low: false,
     }));
     let holders = Holders { values, in_place };
     // What the interpreter may execute stays as it is.

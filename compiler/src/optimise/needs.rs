@@ -2,13 +2,14 @@
 //!
 //! *Assumes* the reads that the passes before have noted, and what is live behind the region. *Keeps* all effects: accesses and control
 //! flow stay; so does, with `exact`, every register at every place where the region can be left. Goes: an instruction of which
-//! nobody looks at the result, and the sign extension of a 32-bit operation of which nobody looks at the upper half.
+//! nobody looks at the result, and the sign extension of a 32-bit operation of which nobody looks at the upper half; [`late`] sees to it that there
+//! are more of these.
 
 use tvm_isa::{Instruction, Op, Reg};
 
 use super::effects::{self, Demand};
 use super::values::{Value, Values};
-use super::{Duties, Form, Planned};
+use super::{Duties, Form, Planned, late};
 use crate::lower::{Lowering, lowering};
 
 /// Marks instructions as [`Form::Nothing`] or [`Form::Narrow`] where that changes nothing that somebody looks at.
@@ -23,9 +24,10 @@ pub fn drop_unneeded(plan: &mut [Planned], values: &Values, duties: Duties) {
         }
     }
     for index in (0..plan.len()).rev() {
-        let planned = &mut plan[index];
-        let instruction = planned.instruction;
+        let instruction = plan[index].instruction;
         let result = needs.of_result(&instruction, values, index);
+        let is_late = result == Some(Demand::Full) && late::gains(plan, values, index, |value| needs.of(value));
+        let planned = &mut plan[index];
         if effects::is_pure(instruction.op) && result.is_none() {
             planned.form = Form::Nothing;
             continue;
@@ -38,8 +40,12 @@ pub fn drop_unneeded(plan: &mut [Planned], values: &Values, duties: Duties) {
         }
         let low_is_enough =
             result == Some(Demand::Low) && effects::keeps_low(instruction.op) && effects::is_pure(instruction.op);
+        if is_late {
+            planned.form = Form::Late;
+        }
+        planned.low = low_is_enough;
         for used in planned.uses.iter() {
-            let demand = if low_is_enough { Demand::Low } else { used.demand };
+            let demand = if low_is_enough || is_late { Demand::Low } else { used.demand };
             needs.want(used.value, demand);
         }
     }
@@ -60,9 +66,14 @@ impl Needs {
         *wanted = (*wanted).max(Some(demand));
     }
 
+    /// How much of a value is looked at.
+    fn of(&self, value: Value) -> Option<Demand> {
+        self.wanted[value.number()]
+    }
+
     /// How much of what an instruction writes is looked at.
     fn of_result(&self, instruction: &Instruction, values: &Values, index: usize) -> Option<Demand> {
         let reg = effects::written(instruction)?;
-        self.wanted[values.held(reg, index + 1).number()]
+        self.of(values.held(reg, index + 1))
     }
 }

@@ -24,6 +24,11 @@ impl RegSet {
         self.0 & Self::of(reg).0 != 0
     }
 
+    /// Whether a register is in both sets.
+    pub fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Registers in either set.
     pub fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)

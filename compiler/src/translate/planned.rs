@@ -76,7 +76,11 @@ impl Translator<'_> {
             };
             for (index, planned) in others.iter().enumerate() {
                 self.make_ready()?;
-                self.planned(planned, Gas(give_back(index).0 + u64::from(credit)), optimisation.exact);
+                let charged = match planned.form {
+                    Form::Operand(operand) => operand.load.into(),
+                    _ => index,
+                };
+                self.planned(planned, Gas(give_back(charged).0 + u64::from(credit)), optimisation.exact);
             }
             if let Some((block, branch)) = leaving {
                 self.leave_copy(block, branch, credit)?;
@@ -130,6 +134,14 @@ impl Translator<'_> {
             (Form::Sum(address), _) => lower::sum(&mut self.asm, to, address),
             (Form::Carry(carry), _) => lower::carry(&mut self.asm, to, carry),
             (Form::Extension(extension), _) => lower::extension(&mut self.asm, instruction.a, *extension),
+            (Form::Late, _) => lower::late(&mut self.asm, instruction),
+            (Form::Product(product), _) => lower::product(&mut self.asm, instruction, product),
+            (Form::Operand(operand), _) => {
+                let load = &self.region[usize::from(operand.load)];
+                let text = lower::with_operand(&mut self.asm, instruction, operand);
+                let base = if exact || !operand.computed { None } else { base_parts(load, &operand.address) };
+                self.map.site(Site { text, pc: load.pc, give_back, base });
+            }
             (Form::At(address), Lowering::Memory(access)) => {
                 let text = lower::memory_access_at(&mut self.asm, access, instruction, address);
                 let base = if exact { None } else { base_parts(instruction, address) };

@@ -22,7 +22,9 @@ impl Generator {
     /// A sequence, in the registers of `pool`.
     pub(super) fn idiom(&mut self, pool: &[u8]) -> Vec<Inst> {
         let mut sequence = Sequence { pool, out: Vec::new() };
-        match self.rng.u8(0..16) {
+        match self.rng.u8(0..20) {
+            16..19 => self.memory_operand(&mut sequence),
+            19 => self.bitwise(&mut sequence),
             0..5 => self.computed_address(&mut sequence),
             5..7 => self.pair_of_shifts(&mut sequence),
             7..9 => self.constant(&mut sequence),
@@ -318,6 +320,60 @@ impl Generator {
         let mut pair = [Inst::three(Op::Mul64, low, a, b), Inst::three(upper, high, a, b)];
         self.rng.shuffle(&mut pair);
         pair.into_iter().for_each(|inst| self.push(sequence, inst));
+    }
+
+    /// A load, and an operation on what it loaded.
+    fn memory_operand(&mut self, sequence: &mut Sequence<'_>) {
+        let pool = sequence.pool;
+        let [base, loaded, result, other] = [(); 4].map(|()| self.one_of(pool));
+        if !self.one_in(4) {
+            let address = if self.one_in(4) { self.address() } else { self.mapped() };
+            self.push(sequence, Inst::imm(Op::LoadImm, base, (address as i32).into()));
+        }
+        let loads = [Op::LoadIndU64, Op::LoadIndU64, Op::LoadIndU64, Op::LoadIndU32, Op::LoadIndI32, Op::LoadIndU8];
+        let load = Inst::two(self.one_of(&loads), loaded, base, self.rng.i64(-9..24));
+        self.push(sequence, load);
+        for _ in 0..self.rng.u8(0..3) {
+            self.between(sequence);
+        }
+        let operations =
+            [Op::Add64, Op::Sub64, Op::And, Op::Or, Op::Xor, Op::Mul64, Op::Add32, Op::Sub32, Op::Mul32, Op::AndInv];
+        let op = self.one_of(&operations);
+        let to = if self.one_in(4) { result } else { other };
+        let (a, b) = if self.one_in(3) { (loaded, other) } else { (other, loaded) };
+        self.push(sequence, Inst::three(op, to, a, b));
+        // What was loaded can go when it is not looked at again.
+        if !self.one_in(4) {
+            self.push(sequence, Inst::imm(Op::LoadImm, loaded, 5));
+        }
+        if self.rng.bool() {
+            self.looked_at(sequence, to);
+        }
+    }
+
+    /// Operations on lower halves that are combined bit by bit.
+    fn bitwise(&mut self, sequence: &mut Sequence<'_>) {
+        let pool = sequence.pool;
+        let words: Vec<u8> = (0..self.rng.u8(2..5)).map(|_| self.one_of(pool)).collect();
+        for &word in &words {
+            let from = self.target(pool, word);
+            let op = self.one_of(&WORD_OPERATIONS_IMM);
+            let by = self.rng.i64(0..40);
+            self.push(sequence, Inst::two(op, word, from, by));
+        }
+        let mut sum = words[0];
+        for &word in &words[1..] {
+            let to = self.target(pool, sum);
+            let op = self.one_of(&[Op::Xor, Op::Xor, Op::And, Op::Or, Op::Add64]);
+            self.push(sequence, Inst::three(op, to, sum, word));
+            sum = to;
+        }
+        for &word in &words {
+            if word != sum && self.rng.bool() {
+                self.push(sequence, Inst::imm(Op::LoadImm, word, 5));
+            }
+        }
+        self.looked_at(sequence, sum);
     }
 
     /// What ends a region: host calls, branches, jumps of both kinds.

@@ -114,6 +114,9 @@ fn passes_of_the_best_tier() {
         ("pass_needs", passes::needs()),
         ("pass_credit", passes::credit()),
         ("pass_copies", passes::copies()),
+        ("pass_late", passes::late()),
+        ("pass_operand", passes::operand()),
+        ("pass_product", passes::product()),
     ];
     for (name, entries) in passes {
         let found: Vec<_> = entries.iter().map(|entry| render::render(target, entry)).collect();

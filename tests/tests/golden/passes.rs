@@ -199,3 +199,72 @@ pub fn copies() -> Vec<Entry> {
     };
     vec![of_length("four", 1), of_length("two", 16), of_length("one", 24)]
 }
+
+pub fn late() -> Vec<Entry> {
+    let [x, y, z, out, ..] = A;
+    let turned = |to, by| Inst::two(Op::RotR32Imm, to, to, by);
+    let three = |op, d, a, b| Inst::three(op, d, a, b);
+    let sigma = [turned(x, 2), turned(y, 13), turned(z, 22), three(Op::Xor, x, x, y), three(Op::Xor, out, x, z)];
+    let mut entries = Vec::new();
+    entries.extend(both("", &sigma, &[out]));
+    entries.push(service("one still wanted", &sigma, &[out, z]));
+    entries.push(service("all still wanted", &sigma, &[out, x, y, z]));
+    let masked = [turned(x, 2), turned(y, 13), three(Op::And, x, y, x)];
+    entries.push(service("in place", &masked, &[x]));
+    let unknown = [turned(x, 2), three(Op::Xor, x, x, y)];
+    entries.push(service("one side unknown", &unknown, &[x]));
+    entries
+}
+
+pub fn operand() -> Vec<Entry> {
+    let [t, base, out, other, ..] = A;
+    let three = |op, a, b| Inst::three(op, out, a, b);
+    let mut entries = Vec::new();
+    for op in [Op::Add64, Op::Sub64, Op::And, Op::Or, Op::Xor, Op::Mul64] {
+        entries.push(service("", &[load(t, base, 8), three(op, out, t)], &[out]));
+    }
+    for op in [Op::LoadIndU32, Op::LoadIndI32] {
+        let word = Inst::two(op, t, base, 8);
+        entries.push(service("32 bits", &[word, three(Op::Add32, t, out)], &[out]));
+        entries.push(service("32 bits", &[word, three(Op::And, t, out)], &[out]));
+        let store = Inst::imm(Op::StoreU32, out, 0x2_0000);
+        entries.push(service("32 bits stored", &[word, three(Op::Add64, t, out), store], &[]));
+    }
+    let sum = three(Op::Add64, out, t);
+    entries.push(service("64 bits, of which 32 are added", &[load(t, base, 8), three(Op::Add32, out, t)], &[out]));
+    entries.push(service("not in place", &[load(t, base, 8), Inst::three(Op::Add64, other, out, t)], &[other]));
+    entries.push(service("minus what is computed in place", &[load(t, base, 8), three(Op::Sub64, t, out)], &[out]));
+    entries.push(service("still wanted", &[load(t, base, 8), sum], &[out, t]));
+    let gone = Inst::imm(Op::LoadImm, t, 1);
+    entries.push(inner("overwritten", &[load(t, base, 8), sum, gone], &[out]));
+    let byte = Inst::two(Op::StoreIndU8, other, base, 9);
+    entries.extend(both("up over a store", &[load(t, base, 8), byte, sum, gone], &[out]));
+    let before = Inst::two(Op::AddImm64, out, out, 5);
+    entries.extend(both("down over an addition", &[load(t, base, 8), before, sum, gone], &[out]));
+    let moved = Inst::two(Op::AddImm64, base, base, 5);
+    entries.push(service("the address changes", &[load(t, base, 8), before, moved, sum], &[out, base]));
+    let computed = [Inst::two(Op::ShloLImm64, t, other, 3), Inst::three(Op::Add64, t, t, base), load(t, t, 8), sum];
+    entries.push(service("at a computed address", &computed, &[out]));
+    entries
+}
+
+pub fn product() -> Vec<Entry> {
+    let [a, b, low, high, x, ..] = A;
+    let (lower, upper) = (Inst::three(Op::Mul64, low, a, b), Inst::three(Op::MulUpperUU, high, b, a));
+    let mut entries = Vec::new();
+    entries.extend(both("", &[lower, upper], &[low, high]));
+    entries.push(service("", &[upper, lower], &[low, high]));
+    let in_place = [Inst::three(Op::MulUpperUU, high, a, b), Inst::three(Op::Mul64, a, a, b)];
+    entries.push(service("in place", &in_place, &[a, high]));
+    let overwritten = [Inst::three(Op::Mul64, a, a, b), Inst::three(Op::MulUpperUU, high, a, b)];
+    entries.push(service("another factor", &overwritten, &[a, high]));
+    let reads = |reg| Inst::three(Op::Add64, x, x, reg);
+    entries.push(service("up", &[lower, reads(low), upper], &[low, high, x]));
+    entries.push(service("down", &[lower, reads(high), upper], &[low, high, x]));
+    entries.push(service("neither", &[lower, reads(low), reads(high), upper], &[low, high, x]));
+    let fault = load(x, x, 0);
+    entries.extend(both("a fault in between", &[lower, fault, upper], &[low, high, x]));
+    let signed = Inst::three(Op::MulUpperSS, high, b, a);
+    entries.push(service("signed", &[lower, signed], &[low, high]));
+    entries
+}
