@@ -38,8 +38,9 @@ pub fn drop_unneeded(plan: &mut [Planned], values: &Values, duties: Duties) {
         if effects::sees_all(instruction.op) || exact && lowering_can_leave(instruction.op) {
             Reg::all().for_each(|reg| needs.want(values.held(reg, index), Demand::Full));
         }
-        let low_is_enough =
-            result == Some(Demand::Low) && effects::keeps_low(instruction.op) && effects::is_pure(instruction.op);
+        // What decides about a carry is compared as a whole.
+        let keeps_low = effects::keeps_low(instruction.op) && !matches!(planned.form, Form::Carry(_));
+        let low_is_enough = result == Some(Demand::Low) && keeps_low && effects::is_pure(instruction.op);
         if is_late {
             planned.form = Form::Late;
         }
