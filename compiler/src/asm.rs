@@ -17,6 +17,7 @@ use tvm_abi::registers::{self, HostReg};
 use tvm_abi::{CpuFeatures, TextOffset};
 use tvm_isa::Reg;
 
+use crate::optimise::RegSet;
 pub use address::Sum;
 use buffer::CodeBuffer;
 #[cfg(test)]
@@ -38,6 +39,20 @@ pub const SCRATCH: u8 = registers::SCRATCH as u8;
 pub const RAX: u8 = HostReg::Rax as u8;
 /// Number of `rcx`, which has the amount of x86 shifts by a register.
 pub const RCX: u8 = HostReg::Rcx as u8;
+
+/// The guest register in `rax`.
+const IN_RAX: Reg = guest_in(HostReg::Rax);
+/// The guest register in `rcx`.
+const IN_RCX: Reg = guest_in(HostReg::Rcx);
+
+/// The guest register that a host register holds.
+const fn guest_in(host: HostReg) -> Reg {
+    let mut index = 0;
+    while registers::GUEST[index] as u8 != host as u8 {
+        index += 1;
+    }
+    Reg::clamped(index as u8)
+}
 
 /// Host registers by number of the guest register, or by any register field of four bits: see [`Reg::clamped`].
 const HOST: [u8; 16] = {
@@ -185,13 +200,15 @@ pub struct Assembler<'m> {
     pub cpu: CpuFeatures,
     /// Whether 32-bit operations leave out the sign extension of their result.
     pub narrow: bool,
+    /// The guest registers that must be kept by instructions that do not write them.
+    pub needed: RegSet,
     jumps: Jumps,
 }
 
 impl<'m> Assembler<'m> {
     /// An assembler that writes behind the room for headers that `bytes` begin with. `jumps` are ready for the program.
     pub fn new(cpu: CpuFeatures, bytes: &'m mut [u8], jumps: Jumps) -> Self {
-        Self { ops: CodeBuffer::new(bytes), cpu, narrow: false, jumps }
+        Self { ops: CodeBuffer::new(bytes), cpu, narrow: false, needed: RegSet::ALL, jumps }
     }
 
     /// The offset of the next machine instruction.
@@ -211,6 +228,16 @@ impl<'m> Assembler<'m> {
     #[inline]
     pub fn has(&self, features: CpuFeatures) -> bool {
         self.cpu.contains(features)
+    }
+
+    /// Whether the guest register in `rax` must be kept.
+    pub fn needs_rax(&self) -> bool {
+        self.needed.has(IN_RAX)
+    }
+
+    /// Whether the guest register in `rcx` must be kept.
+    pub fn needs_rcx(&self) -> bool {
+        self.needed.has(IN_RCX)
     }
 
     /// `mov to, from` in 64 bits, unless they are the same register.

@@ -66,6 +66,42 @@ pub fn lowering(op: Op) -> &'static Lowering {
     &LOWERINGS[op as usize].0
 }
 
+/// Whether the code of an operation may go through registers that x86 fixes: `rax` and `rcx`.
+pub fn has_fixed_registers(op: Op) -> bool {
+    matches!(
+        op,
+        Op::RotL64
+            | Op::RotL32
+            | Op::RotR64
+            | Op::RotR32
+            | Op::RotR64ImmAlt
+            | Op::RotR32ImmAlt
+            | Op::ShloL64
+            | Op::ShloR64
+            | Op::SharR64
+            | Op::ShloL32
+            | Op::ShloR32
+            | Op::SharR32
+            | Op::ShloLImmAlt64
+            | Op::ShloRImmAlt64
+            | Op::SharRImmAlt64
+            | Op::ShloLImmAlt32
+            | Op::ShloRImmAlt32
+            | Op::SharRImmAlt32
+            | Op::MulUpperSS
+            | Op::MulUpperUU
+            | Op::MulUpperSU
+            | Op::DivU32
+            | Op::DivS32
+            | Op::RemU32
+            | Op::RemS32
+            | Op::DivU64
+            | Op::DivS64
+            | Op::RemU64
+            | Op::RemS64
+    )
+}
+
 /// What ends with an operation.
 #[inline]
 pub const fn ends(op: Op) -> Ends {

@@ -175,10 +175,10 @@ fn result(asm: &mut Assembler, width: Width, to: u8, from: u8) {
     }
 }
 
-/// Keeps `reg`, which is `rax` or `rcx`, in an XMM register unless the result goes there.
+/// Keeps `reg`, which is `rax` or `rcx`, in an XMM register unless the result goes there or nobody looks at it.
 fn save(asm: &mut Assembler, reg: u8, result: u8) {
     match reg {
-        _ if reg == result => {}
+        _ if !is_kept(asm, reg, result) => {}
         RAX => emit!(asm; movq xmm0, rax),
         _ => emit!(asm; movq xmm2, Rq(reg)),
     }
@@ -187,8 +187,12 @@ fn save(asm: &mut Assembler, reg: u8, result: u8) {
 /// Gives back what [`save`] kept.
 fn restore(asm: &mut Assembler, reg: u8, result: u8) {
     match reg {
-        _ if reg == result => {}
+        _ if !is_kept(asm, reg, result) => {}
         RAX => emit!(asm; movq rax, xmm0),
         _ => emit!(asm; movq Rq(reg), xmm2),
     }
+}
+
+fn is_kept(asm: &Assembler, reg: u8, result: u8) -> bool {
+    reg != result && if reg == RAX { asm.needs_rax() } else { asm.needs_rcx() }
 }

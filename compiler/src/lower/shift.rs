@@ -36,7 +36,7 @@ pub fn by_reg(asm: &mut Assembler, shift: Shift, width: Width, d: u8, a: u8, b: 
     if has_three_operands(asm, shift) {
         three_operands(asm, shift, width, d, a, b);
     } else {
-        by_cl(asm, shift, width, d, b, |asm, to, rcx| asm.move_reg(to, if a == RCX { rcx } else { a }));
+        by_cl(asm, shift, width, d, b, a == RCX, |asm, to, rcx| asm.move_reg(to, if a == RCX { rcx } else { a }));
     }
     asm.finish(width, d);
 }
@@ -48,7 +48,7 @@ pub fn of_imm(asm: &mut Assembler, shift: Shift, width: Width, a: u8, b: u8, imm
         asm.load_constant(SCRATCH, value);
         three_operands(asm, shift, width, a, SCRATCH, b);
     } else {
-        by_cl(asm, shift, width, a, b, |asm, to, _| asm.load_constant(to, value));
+        by_cl(asm, shift, width, a, b, false, |asm, to, _| asm.load_constant(to, value));
     }
     asm.finish(width, a);
 }
@@ -58,13 +58,14 @@ fn has_three_operands(asm: &Assembler, shift: Shift) -> bool {
 }
 
 /// to ← a value shifted by `amount`, by way of `cl`. `value` puts the value into the first register it is given; what the guest has in
-/// `rcx` is in the second one then.
+/// `rcx` is in the second one then; `reads_rcx` says that it is looked at there.
 fn by_cl(
     asm: &mut Assembler,
     shift: Shift,
     width: Width,
     to: u8,
     amount: u8,
+    reads_rcx: bool,
     value: impl FnOnce(&mut Assembler, u8, u8),
 ) {
     if to == RCX {
@@ -76,11 +77,16 @@ fn by_cl(
         value(asm, to, RCX);
         asm.shift_cl(shift, width, to);
     } else {
-        asm.move_reg(SCRATCH, RCX);
+        let is_kept = reads_rcx || asm.needs_rcx();
+        if is_kept {
+            asm.move_reg(SCRATCH, RCX);
+        }
         asm.binary(Binary::Mov, Width::W32, RCX, amount);
         value(asm, to, SCRATCH);
         asm.shift_cl(shift, width, to);
-        asm.move_reg(RCX, SCRATCH);
+        if is_kept {
+            asm.move_reg(RCX, SCRATCH);
+        }
     }
 }
 

@@ -9,8 +9,8 @@
 //! * adds and subtracts carries ([`carry`]),
 //! * compares 32 bits where 64 would say the same ([`compare`]),
 //! * leaves out what nobody looks at: whole instructions, or their sign extensions ([`needs`], [`late`]),
-//! * and at last, when it is certain what is emitted, makes loads operands of operations ([`operand`]) and computes both halves of a
-//!   product at once ([`product`]).
+//! * and at last, when it is certain what is emitted, makes loads operands of operations ([`operand`]), computes both halves of a
+//!   product at once ([`product`]), and notes which registers need not be kept ([`fixed`]).
 //!
 //! What somebody may look at behind a region comes from [`liveness`], which walks the whole program. How exact registers must be at
 //! exits is the caller's choice, [`crate::Observed`].
@@ -25,6 +25,7 @@ mod copies;
 mod credit;
 mod effects;
 mod extension;
+mod fixed;
 mod flow;
 mod holders;
 mod late;
@@ -45,7 +46,7 @@ pub use flow::Flow;
 pub use liveness::Liveness;
 pub use operand::Operand;
 pub use product::Product;
-pub use registers::Live;
+pub use registers::{Live, RegSet};
 
 use effects::{Demand, Read};
 use holders::{Holders, InPlace};
@@ -89,6 +90,8 @@ pub struct Planned {
     pub instruction: Instruction,
     /// How it is emitted.
     pub form: Form,
+    /// The registers that somebody looks at behind it; maybe more.
+    pub needed: RegSet,
     /// What the emitted code looks at.
     uses: Uses,
     /// Whether nobody looks at the upper half of the result, and the lower half depends on lower halves only.
@@ -144,6 +147,7 @@ pub fn plan(region: &[Instruction], duties: Duties, out: &mut Vec<Planned>) {
     decide(region, duties, &values, out);
     operand::fold(out, duties);
     product::join(out, &values, duties);
+    fixed::note_needed(out, duties);
 }
 
 /// Decides what is emitted.
@@ -165,6 +169,7 @@ fn attempt(region: &[Instruction], duties: Duties, values: &Values, in_place: &I
         instruction,
         form: Form::Plain,
         uses: Uses::of(&instruction, values, at),
+        needed: RegSet::ALL,
         low: false,
     }));
     let holders = Holders { values, in_place };

@@ -38,13 +38,13 @@ pub fn fold(plan: &mut [Planned], duties: Duties) {
     let mut loads: [Option<usize>; Reg::COUNT] = [None; Reg::COUNT];
     for index in 0..plan.len() {
         let candidate = operand(plan, &loads, index);
-        if let Some((load, from)) = candidate.filter(|&(load, from)| may_combine(load, index, &live_behind, from)) {
-            if let Some(at) = place(plan, load, index, from, duties.exact) {
-                let result = plan[index].instruction.d;
-                combine(plan, load, index, at, from);
-                loads[result.index()] = None;
-                continue;
-            }
+        if let Some((load, from)) = candidate.filter(|&(load, from)| may_combine(load, index, &live_behind, from))
+            && let Some(at) = place(plan, load, index, from, duties.exact)
+        {
+            let result = plan[index].instruction.d;
+            combine(plan, load, index, at, from);
+            loads[result.index()] = None;
+            continue;
         }
         let planned = &plan[index];
         if let Some(reg) = effects::written(&planned.instruction).filter(|_| planned.form != Form::Nothing) {
@@ -161,7 +161,7 @@ fn combine(plan: &mut [Planned], load: usize, index: usize, at: usize, from: Reg
     plan[load].form = Form::Nothing;
     plan[index].form = Form::Nothing;
     let form = Form::Operand(Operand { load: load_number, address, computed, wide, extended });
-    plan[at] = Planned { instruction: operation.instruction, form, uses, low: operation.low };
+    plan[at] = Planned { form, uses, ..operation };
 }
 
 fn own_address(load: &Planned) -> Address {

@@ -6,7 +6,7 @@ use tvm_isa::{Gas, Instruction, Pc};
 use super::ways::Ways;
 use super::{Stopped, Translator};
 use crate::lower::{self, Lowering};
-use crate::optimise::{self, Address, Duties, Flow, Form, Live, Liveness, Planned};
+use crate::optimise::{self, Address, Duties, Flow, Form, Live, Liveness, Planned, RegSet};
 
 /// Where loops start: the processor fetches from there in one piece.
 const LOOP_ALIGNMENT: u32 = 32;
@@ -124,6 +124,9 @@ impl Translator<'_> {
     fn planned(&mut self, planned: &Planned, give_back: Gas, exact: bool) {
         let Planned { instruction, form, .. } = planned;
         let to = instruction.d;
+        if lower::has_fixed_registers(instruction.op) {
+            self.asm.needed = planned.needed;
+        }
         match (form, lower::lowering(instruction.op)) {
             (Form::Nothing, _) => {}
             (Form::Narrow, _) => {
@@ -154,6 +157,7 @@ impl Translator<'_> {
             (_, Lowering::Control) => self.control(instruction, give_back, *form == Form::CompareLow),
             (_, Lowering::Plain) => lower::plain(&mut self.asm, instruction),
         }
+        self.asm.needed = RegSet::ALL;
     }
 }
 

@@ -117,6 +117,7 @@ fn passes_of_the_best_tier() {
         ("pass_late", passes::late()),
         ("pass_operand", passes::operand()),
         ("pass_product", passes::product()),
+        ("pass_fixed", passes::fixed()),
     ];
     for (name, entries) in passes {
         let found: Vec<_> = entries.iter().map(|entry| render::render(target, entry)).collect();

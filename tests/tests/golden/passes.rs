@@ -4,6 +4,7 @@ use tvm_isa::{GpVersion, Op};
 use tvm_tests::assemble::{Assembler, Inst};
 
 use super::entry::{Entry, Shown};
+use super::forms::{IN_RAX, IN_RCX};
 
 /// Registers of the regions, a0 to a5.
 const A: [u8; 6] = [7, 8, 9, 10, 11, 12];
@@ -100,6 +101,10 @@ pub fn carry() -> Vec<Entry> {
     entries.push(service("", &[Inst::two(Op::SetLtUImm, bit, low, 9), take(Op::Add64)], &[high]));
     entries.push(service("bit still wanted", &[less, take(Op::Add64)], &[bit, high]));
     let overwritten = Inst::three(Op::Xor, low, low, by);
+    let word = Inst::three(Op::Sub32, low, low, by);
+    let store = Inst::imm(Op::StoreU32, high, 0x2_0000);
+    let negative = Inst::two(Op::SetLtUImm, bit, low, i32::MIN.into());
+    entries.push(service("half of the sum wanted", &[word, negative, take(Op::Sub64), store], &[]));
     entries.push(service("operand overwritten", &[less, overwritten, take(Op::Add64)], &[low, high]));
     entries
 }
@@ -266,5 +271,21 @@ pub fn product() -> Vec<Entry> {
     entries.extend(both("a fault in between", &[lower, fault, upper], &[low, high, x]));
     let signed = Inst::three(Op::MulUpperSS, high, b, a);
     entries.push(service("signed", &[lower, signed], &[low, high]));
+    entries
+}
+
+pub fn fixed() -> Vec<Entry> {
+    let [d, a, b, ..] = A;
+    let three = |op, d, a, b| Inst::three(op, d, a, b);
+    let mut entries = Vec::new();
+    for op in [Op::RotL64, Op::DivU64, Op::MulUpperSS] {
+        entries.push(service("rax and rcx not wanted", &[three(op, d, a, b)], &[d]));
+        entries.push(service("both wanted", &[three(op, d, a, b)], &[d, IN_RAX, IN_RCX]));
+    }
+    entries.push(service("what is turned is in rcx", &[three(Op::RotR32, d, IN_RCX, b)], &[d]));
+    entries.push(service("what is divided by is in rax", &[three(Op::RemS64, d, a, IN_RAX)], &[d]));
+    let zero = |to| Inst::imm(Op::LoadImm, to, 0);
+    let overwritten = [three(Op::RotL64, d, a, b), zero(IN_RCX)];
+    entries.extend(both("rcx overwritten", &overwritten, &[d]));
     entries
 }
