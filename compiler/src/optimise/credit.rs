@@ -251,8 +251,8 @@ mod tests {
     #[test]
     fn all_copies_are_paid_where_they_start() {
         let flow = flow(&[(2, [Some(1), None]), (5, [Some(1), Some(2)]), (6, [None, None])]);
-        assert_eq!(flow.copies, [1, 4, 1]);
-        assert_eq!(owed(&flow), [vec![20], vec![20, 6], vec![]]);
+        assert_eq!(flow.copies, [1, 3, 1]);
+        assert_eq!(owed(&flow), [vec![15], vec![15, 6], vec![]]);
     }
 
     #[test]

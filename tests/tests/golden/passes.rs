@@ -202,7 +202,7 @@ pub fn copies() -> Vec<Entry> {
         asm.push(Inst::imm(Op::JumpInd, A[1], 0));
         whole(note, &asm)
     };
-    vec![of_length("four", 1), of_length("two", 16), of_length("one", 24)]
+    vec![of_length("three", 1), of_length("two", 16), of_length("one", 24)]
 }
 
 pub fn late() -> Vec<Entry> {
