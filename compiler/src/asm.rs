@@ -4,7 +4,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `address` | operands with two registers, fill bytes |
-//! | `buffer` | the bytes: the object file while its text is written |
+//! | `buffer` | the bytes of the text while it is written |
 //! | `encode` | encodings |
 //! | `jumps` | jumps to blocks and cold sites |
 
@@ -192,7 +192,7 @@ pub const JE_SHORT: u8 = 0x74;
 #[must_use = "a jump must lead somewhere"]
 pub struct JumpAhead(TextOffset);
 
-/// Emits machine code to its place in an object.
+/// Emits machine code to its place.
 pub struct Assembler<'m> {
     /// The buffer that [`emit!`] writes to.
     pub ops: CodeBuffer<'m>,
@@ -206,7 +206,7 @@ pub struct Assembler<'m> {
 }
 
 impl<'m> Assembler<'m> {
-    /// An assembler that writes behind the room for headers that `bytes` begin with. `jumps` are ready for the program.
+    /// An assembler that writes from the start of `bytes` on. `jumps` are ready for the program.
     pub fn new(cpu: CpuFeatures, bytes: &'m mut [u8], jumps: Jumps) -> Self {
         Self { ops: CodeBuffer::new(bytes), cpu, narrow: false, needed: RegSet::ALL, jumps }
     }

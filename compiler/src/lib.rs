@@ -26,6 +26,8 @@ pub use options::CompileOptions;
 pub use scratch::Scratch;
 pub use translate::{MAX_REGION_INSTRUCTIONS, MAX_TEXT_BYTES};
 
+use std::ops::Range;
+
 use tvm_abi::{Note, Observed, Placed, sections};
 use tvm_isa::{Program, Unpacked};
 
@@ -58,13 +60,14 @@ pub fn compile_unpacked(
     options: CompileOptions,
 ) -> Result<Vec<u8>, CompileError> {
     let (mut file, mut scratch) = (Owned::default(), Scratch::default());
-    let translated = translate_to(&mut file, &mut scratch, &parts, code_hash, options, |_, text_end, parts| {
-        // Sections follow when the vector is free again.
-        Some((text_end, parts.note))
-    });
-    let (text_end, note) = translated?;
+    // Sections follow when the vector is free again.
+    let text_and_note = |_: &mut [u8], text, parts: Parts<'_>| Some((text, parts.note));
+    // Headers take what is before the text.
+    let text_at = sections::TEXT_FILE_OFFSET as usize;
+    let translated = translate_to(&mut file, text_at, &mut scratch, &parts, code_hash, options, text_and_note);
+    let (text, note): (Range<usize>, _) = translated?;
     let Owned(mut file) = file;
-    file.truncate(text_end);
+    file.truncate(text.end);
     let Unpacked { blob: program, ro, rw, .. } = parts;
     object::write(file, Parts { note, scratch: &scratch, program, ro, rw })
 }
@@ -82,18 +85,19 @@ pub fn compile_to(
     options: CompileOptions,
 ) -> Result<Placed, CompileError> {
     let parts = Unpacked::from_container(code, options.container)?;
-    translate_to(memory, scratch, &parts, code_hash, options, object::place)
+    translate_to(memory, 0, scratch, &parts, code_hash, options, object::place)
 }
 
-/// Translates a program and calls `finish` with the memory that the code is in, where in there it ends, and what belongs to it.
-/// Where `finish` gives nothing the memory was too short, and all begins anew in more.
+/// Translates a program and calls `finish` with the memory that the code is in, where in there it is, from `text_at` on, and what
+/// belongs to it. Where `finish` gives nothing the memory was too short, and all begins anew in more.
 fn translate_to<T>(
     memory: &mut impl Memory,
+    text_at: usize,
     scratch: &mut Scratch,
     unpacked: &Unpacked<'_>,
     code_hash: [u8; 32],
     options: CompileOptions,
-    finish: impl Fn(&mut [u8], usize, Parts<'_>) -> Option<T>,
+    finish: impl Fn(&mut [u8], Range<usize>, Parts<'_>) -> Option<T>,
 ) -> Result<T, CompileError> {
     /// How much more memory the next attempt gets. The attempts together then take at most a third longer than the last.
     const MORE: usize = 4;
@@ -109,8 +113,9 @@ fn translate_to<T>(
     let mut len = translate::expected_bytes(&program, &scratch.targets) + ro.len() + rw.len();
     loop {
         let bytes = memory.of_len(len).ok_or(CompileError::NoMemory)?;
-        let translated = translate::translate(&program, rules, cpu, tier, Observed::of(container), bytes, scratch)?;
-        let finished = translated.and_then(|text_end| {
+        let room = &mut bytes[text_at..];
+        let translated = translate::translate(&program, rules, cpu, tier, Observed::of(container), room, scratch)?;
+        let finished = translated.and_then(|text_len| {
             let note = Note {
                 format_version: sections::FORMAT_VERSION,
                 compiler: COMPILER_IDENTITY,
@@ -123,7 +128,7 @@ fn translate_to<T>(
                 sizes,
                 jump_table_slots: scratch.jump_table.len() as u32,
             };
-            finish(bytes, text_end, Parts { note, scratch, program: blob, ro, rw })
+            finish(bytes, text_at..text_at + text_len, Parts { note, scratch, program: blob, ro, rw })
         });
         if let Some(finished) = finished {
             return Ok(finished);

@@ -103,12 +103,11 @@ pub fn write(mut file: Vec<u8>, parts: Parts<'_>) -> Result<Vec<u8>, CompileErro
     write_headers(file, &note, &sections)
 }
 
-/// Puts behind the text, which ends at `text_end`, what running code needs besides. `None` if there is no room.
-pub fn place(bytes: &mut [u8], text_end: usize, parts: Parts<'_>) -> Option<Placed> {
-    let mut room = Room { bytes, at: text_end };
+/// Puts behind the text what running code needs besides. `None` if there is no room.
+pub fn place(bytes: &mut [u8], text: Range<usize>, parts: Parts<'_>) -> Option<Placed> {
+    let mut room = Room { bytes, at: text.end };
     let Behind { jump_table, pc_map, program, ro_image, rw_image } = append(&mut room, &parts);
     let fits = room.at <= room.bytes.len();
-    let text = sections::TEXT_FILE_OFFSET as usize..text_end;
     fits.then_some(Placed { note: parts.note, text, jump_table, pc_map, program, ro_image, rw_image })
 }
 

@@ -30,8 +30,8 @@ const _: () = assert!(Stops::MAX_INSTRUCTIONS as usize <= MAX_REGION_INSTRUCTION
 /// Most bytes of machine code, so that every jump and text offset fits 32 bits.
 pub const MAX_TEXT_BYTES: usize = 1 << 30;
 
-/// Translates a whole program. The machine code goes into `bytes`, behind the first page, and all that is known about it
-/// into `scratch`, which has the program's blocks already. Gives where the code ends; `None` if `bytes` are too few.
+/// Translates a whole program. The machine code goes to the start of `bytes`, and all that is known about it into `scratch`,
+/// which has the program's blocks already. Gives the length of the code; `None` if `bytes` are too few.
 pub fn translate(
     program: &Program<'_>,
     rules: &Rules,
@@ -49,10 +49,10 @@ pub fn translate(
         Ok(()) => translator.cold_sites(),
         full => full,
     };
-    let text_end;
-    (text_end, *scratch) = translator.finish();
+    let text_len;
+    (text_len, *scratch) = translator.finish();
     match translated {
-        Ok(()) => Ok(Some(text_end)),
+        Ok(()) => Ok(Some(text_len)),
         Err(Stopped::Full) => Ok(None),
         Err(Stopped::TextTooLarge) => Err(CompileError::TextTooLarge),
     }
@@ -420,11 +420,11 @@ impl<'p> Translator<'p> {
         self.jump_table.extend(std::iter::once(sections::NO_TARGET).chain((0..entries).map(offset_of)));
     }
 
-    /// Where the code ends in memory, and what is known about it.
+    /// The length of the code, and what is known about it.
     fn finish(self) -> (usize, Scratch) {
         let Self { asm, map, targets, cold, jump_table, .. } = self;
-        let (text_end, jumps) = asm.into_parts();
-        (text_end, Scratch { targets, jumps, map, cold, jump_table })
+        let (text_len, jumps) = asm.into_parts();
+        (text_len, Scratch { targets, jumps, map, cold, jump_table })
     }
 }
 

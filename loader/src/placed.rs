@@ -107,10 +107,16 @@ impl CodeMemory {
         let mut pages = self.pages.take().ok_or(LoadError::Missing("memory"))?;
         pages.trim(sections.end())?;
         let text = &sections.text;
-        let all = 0..pages.map.len();
-        protect(&mut pages.map, &all, libc::PROT_READ).map_err(LoadError::system("making code read-only"))?;
-        protect(&mut pages.map, text, libc::PROT_READ | libc::PROT_EXEC)
+        let text = text.start..text.end.next_multiple_of(PAGE as usize);
+        // Each page changes once, and the system divides the mapping once if it begins with the text.
+        protect(&mut pages.map, &text, libc::PROT_READ | libc::PROT_EXEC)
             .map_err(LoadError::system(MAKING_EXECUTABLE))?;
+        for data in [0..text.start, text.end..pages.map.len()] {
+            if !data.is_empty() {
+                protect(&mut pages.map, &data, libc::PROT_READ)
+                    .map_err(LoadError::system("making code's data read-only"))?;
+            }
+        }
         Ok(Placed { supply: self.supply, pages: Some(pages) })
     }
 }

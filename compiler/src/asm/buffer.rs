@@ -1,11 +1,7 @@
-//! The bytes of the object while its text is written: machine code goes straight to its place.
+//! The text while it is written: machine code goes straight to its place, in an object or where it will run.
 
 use dynasmrt::{AssemblyOffset, DynasmApi};
 use tvm_abi::TextOffset;
-use tvm_abi::sections::TEXT_FILE_OFFSET;
-
-/// Where the text starts.
-const TEXT_START: usize = TEXT_FILE_OFFSET as usize;
 
 /// Most bytes that may be written after [`CodeBuffer::is_ready`] said yes, before it must be asked again: more than the
 /// longest code of one guest instruction and of what goes before its region.
@@ -14,13 +10,13 @@ pub const READY: usize = 256;
 /// Said when more is written than there is room for: a defect of the compiler, which its tests would meet.
 const NOT_READY: &str = "code is written where there is room";
 
-/// Writes machine code behind the place that headers take later.
+/// Writes machine code from the start of some bytes on.
 ///
 /// There are bytes behind the next instruction, whatever they are, so that an instruction of any length is one store of
 /// fixed length: what it writes too far, the next one overwrites. Whether there are any is not asked with each store, but
 /// once for each guest instruction, by [`CodeBuffer::is_ready`].
 pub struct CodeBuffer<'m> {
-    /// What is before the text, the text, and room behind it.
+    /// The text, and room behind it.
     bytes: &'m mut [u8],
     /// Where the next instruction goes.
     at: usize,
@@ -29,18 +25,13 @@ pub struct CodeBuffer<'m> {
 impl<'m> CodeBuffer<'m> {
     /// A buffer without any text yet.
     pub fn new(bytes: &'m mut [u8]) -> Self {
-        Self { bytes, at: TEXT_START }
+        Self { bytes, at: 0 }
     }
 
     /// The offset of the next machine instruction.
     #[inline]
     pub fn here(&self) -> TextOffset {
-        TextOffset((self.at - TEXT_START) as u32)
-    }
-
-    /// Where the text ends in the bytes.
-    pub fn end(&self) -> usize {
-        self.at
+        TextOffset(self.at as u32)
     }
 
     /// Whether [`READY`] bytes can be written.
@@ -78,13 +69,13 @@ impl<'m> CodeBuffer<'m> {
 
     /// Replaces the byte before `end`.
     pub fn patch_byte(&mut self, end: TextOffset, value: u8) {
-        self.bytes[TEXT_START + end.0 as usize - 1] = value;
+        self.bytes[end.0 as usize - 1] = value;
     }
 
     /// Replaces the four bytes before `end`.
     #[inline]
     pub fn patch_word(&mut self, end: TextOffset, value: u32) {
-        let end = TEXT_START + end.0 as usize;
+        let end = end.0 as usize;
         self.bytes[end - 4..end].copy_from_slice(&value.to_le_bytes());
     }
 }
@@ -156,10 +147,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_of_any_length_stands_behind_the_headers() {
-        let mut bytes = vec![0xaa; TEXT_START + 20_000];
+    fn code_of_any_length_follows_what_is_there() {
+        let mut bytes = vec![0xaa; 20_000];
         let mut buffer = CodeBuffer::new(&mut bytes);
-        let mut expected = vec![0xaa; TEXT_START];
+        let mut expected = Vec::new();
         for index in 0_u64.. {
             let len = index as usize % 9;
             if !buffer.is_ready() {
@@ -170,18 +161,18 @@ mod tests {
             buffer.put_long(u128::MAX / 7, 13);
             expected.extend(&(u128::MAX / 7).to_le_bytes()[..13]);
         }
-        assert_eq!(buffer.here().0 as usize, expected.len() - TEXT_START);
+        assert_eq!(buffer.here().0 as usize, expected.len());
         assert!(bytes.len() - expected.len() < READY + 16);
         assert_eq!(bytes[..expected.len()], expected);
     }
 
     #[test]
     fn patches_end_where_they_should() {
-        let mut bytes = vec![0; TEXT_START + 16];
+        let mut bytes = vec![0; 16];
         let mut buffer = CodeBuffer::new(&mut bytes);
         buffer.put(0x1122_3344_5566_7788, 8);
         buffer.patch_word(TextOffset(6), 0xaabb_ccdd);
         buffer.patch_byte(TextOffset(1), 0xee);
-        assert_eq!(bytes[TEXT_START..][..8], [0xee, 0x77, 0xdd, 0xcc, 0xbb, 0xaa, 0x22, 0x11]);
+        assert_eq!(bytes[..8], [0xee, 0x77, 0xdd, 0xcc, 0xbb, 0xaa, 0x22, 0x11]);
     }
 }

@@ -165,8 +165,8 @@ impl Assembler<'_> {
         &self.jumps
     }
 
-    /// Where the text ends in the bytes, and the jumps.
+    /// The length of the text, and the jumps.
     pub fn into_parts(self) -> (usize, Jumps) {
-        (self.ops.end(), self.jumps)
+        (self.ops.here().0 as usize, self.jumps)
     }
 }

@@ -474,7 +474,6 @@ mod tests {
     use super::*;
     use crate::asm::{Jumps, READY};
     use tvm_abi::CpuFeatures;
-    use tvm_abi::sections::TEXT_FILE_OFFSET;
 
     /// Nothing is asked while an instruction's code is written: see [`Assembler::is_ready`].
     #[test]
@@ -485,7 +484,7 @@ mod tests {
             for operation in &OPERATIONS {
                 for (a, b) in registers().flat_map(|a| registers().map(move |b| (a, b))) {
                     for d in registers() {
-                        let mut bytes = [0; TEXT_FILE_OFFSET as usize + 2 * READY];
+                        let mut bytes = [0; 2 * READY];
                         let mut asm = Assembler::new(cpu, &mut bytes, Jumps::default());
                         let (x, y) = (0x8765_4321_8765_4321, 0x7654_3210);
                         let instruction = Instruction { op: operation.op, pc: Pc(0), length: 1, a, b, d, x, y };
