@@ -144,6 +144,64 @@ pub struct Stretch {
     pub instructions: u32,
 }
 
+/// What ends where, in a word of the bitmask.
+struct Ends {
+    /// The marks whose instructions end blocks.
+    blocks: u64,
+    /// The marks that are stops, whatever follows them.
+    stops: u64,
+    /// The marks at which nothing is defined.
+    undefined: u64,
+}
+
+impl Ends {
+    #[inline(always)]
+    fn among(marks: u64, program: &Program<'_>, rules: &Rules, word: usize) -> Self {
+        let code = &program.code()[64 * word..];
+        let Some(whole) = code.first_chunk::<64>() else { return Self::one_by_one(marks, code, rules) };
+        let (mut stops, mut differs, mut rest) = (0, 0, marks);
+        while rest != 0 {
+            let bit = rest.trailing_zeros();
+            rest &= rest - 1;
+            let flow = rules.flow[usize::from(whole[bit as usize & 63])];
+            stops |= u64::from(flow / STOPS) << bit;
+            differs |= flow ^ (flow / (STOPS / ENDS_BLOCK));
+        }
+        // Nearly all stops end blocks.
+        if differs & ENDS_BLOCK == 0 {
+            return Self { blocks: stops, stops, undefined: 0 };
+        }
+        Self::one_by_one(marks, code, rules)
+    }
+
+    #[cold]
+    fn one_by_one(mut marks: u64, code: &[u8], rules: &Rules) -> Self {
+        let (mut blocks, mut stops, mut undefined) = (0, 0, 0);
+        while marks != 0 {
+            let bit = marks.trailing_zeros();
+            marks &= marks - 1;
+            let flow = rules.flow[usize::from(code[bit as usize])];
+            blocks |= u64::from(flow & ENDS_BLOCK != 0) << bit;
+            stops |= u64::from(flow & STOPS != 0) << bit;
+            undefined |= u64::from(flow & DEFINED == 0) << bit;
+        }
+        Self { blocks, stops, undefined }
+    }
+}
+
+/// Whether there may be a gap before one of a word's marks, the last before which is `distance` before the word.
+#[inline]
+fn may_have_gap(marks: u64, distance: u32) -> bool {
+    // What is reached from a mark by up to 15 bytes. Few instructions are longer.
+    let mut reached = marks;
+    for bytes in [1, 2, 4, 8] {
+        reached |= reached << bytes;
+    }
+    let first = marks.trailing_zeros();
+    let before_first = marks.wrapping_sub(1) & !marks;
+    (reached | before_first) != u64::MAX || distance.wrapping_add(first) > GREATEST_LENGTH
+}
+
 impl Stops {
     /// Bytes of memory that the set takes.
     #[must_use]
@@ -152,19 +210,22 @@ impl Stops {
     }
 
     /// Words of the set that are looked at for one stretch.
-    const WORDS: usize = 16;
+    const WORDS: usize = 64;
 
     /// Most instructions in a stretch.
-    pub const MAX_INSTRUCTIONS: u32 = 64 * Self::WORDS as u32;
+    pub const MAX_INSTRUCTIONS: u32 = 1024;
 
-    /// The instructions from `start` on, up to the first stop. `None` if `start` is not marked, or if there is no stop among
-    /// about the next thousand positions. Takes no time for each instruction.
+    /// The instructions from `start` on, up to the first stop. `None` if `start` is not marked, if there is no stop among
+    /// about the next four thousand positions, or if they are more than [`Self::MAX_INSTRUCTIONS`]. Takes no time for each instruction.
     #[must_use]
     #[inline]
     pub fn stretch(&self, program: &Program<'_>, start: Pc) -> Option<Stretch> {
-        let first = start.0 as usize / 64;
-        let mut marks = program.mark_word(first) >> (start.0 % 64);
-        let mut stops = *self.bits.get(first)? >> (start.0 % 64);
+        let (first, shift) = (start.0 as usize / 64, start.0 % 64);
+        // 64 positions from the start on, which are enough for most.
+        let stops_at = |word: usize| self.bits.get(word).copied().unwrap_or(0);
+        let from_start = |here: u64, next: u64| here >> shift | next << 1 << (63 - shift);
+        let mut marks = from_start(program.mark_word(first), program.mark_word(first + 1));
+        let mut stops = from_start(*self.bits.get(first)?, stops_at(first + 1));
         if marks & 1 == 0 {
             return None;
         }
@@ -173,12 +234,13 @@ impl Stops {
             if stops != 0 {
                 let up_to_stop = stops ^ (stops - 1);
                 let last = Pc(at + stops.trailing_zeros());
-                return Some(Stretch { last, instructions: instructions + (marks & up_to_stop).count_ones() });
+                instructions += (marks & up_to_stop).count_ones();
+                return (instructions <= Self::MAX_INSTRUCTIONS).then_some(Stretch { last, instructions });
             }
             instructions += marks.count_ones();
-            marks = program.mark_word(word);
-            stops = *self.bits.get(word)?;
-            at = (64 * word) as u32;
+            at += 64;
+            marks = from_start(program.mark_word(word), program.mark_word(word + 1));
+            stops = from_start(*self.bits.get(word)?, stops_at(word + 1));
         }
         None
     }
@@ -201,39 +263,50 @@ impl BlockStarts {
 
     /// The same into sets that are there already, in the memory that they have.
     pub fn find(&mut self, stops: &mut Stops, program: &Program<'_>, rules: &Rules) {
-        let (code, flow) = (program.code(), rules.flow);
-        let words = code.len().div_ceil(64);
+        let words = program.code().len().div_ceil(64);
         let (starts, stops) = (&mut self.bits, &mut stops.bits);
         self.code_len = program.code_len();
         starts.clear();
         starts.reserve(words);
         stops.clear();
-        stops.resize(words, 0);
-        // The mark before. It is as if the instruction of greatest length before position 0 ended a block.
-        let mut flow_before = ENDS_BLOCK;
+        stops.reserve(words);
+        // It is as if the instruction of greatest length before position 0 ended a block.
+        let mut ended = true;
         let mut before = 0_u32.wrapping_sub(GREATEST_LENGTH);
         for word in 0..words {
-            let mut marks = program.mark_word(word);
-            let (mut starts_here, mut stops_here) = (0, 0);
-            while marks != 0 {
-                let bit = marks.trailing_zeros();
-                marks &= marks - 1;
-                let pc = (64 * word) as u32 + bit;
-                let flow_here = flow[usize::from(code[pc as usize])];
-                if pc.wrapping_sub(before) > GREATEST_LENGTH {
-                    // A trap follows the mark before, in a gap.
-                    flow_before = 0;
-                    if let Some(stops) = stops.get_mut(before as usize / 64) {
-                        *stops |= 1 << (before % 64);
-                    }
-                }
-                let is_start = (flow_before / ENDS_BLOCK) & (flow_here / DEFINED) & 1;
-                starts_here |= u64::from(is_start) << bit;
-                stops_here |= u64::from(flow_here / STOPS) << bit;
-                (flow_before, before) = (flow_here, pc);
+            let marks = program.mark_word(word);
+            let Ends { blocks, stops: stops_here, undefined } = Ends::among(marks, program, rules, word);
+            // The next mark behind each end: adding it to the positions without marks carries to there, and from one word to the
+            // next.
+            let (sum, carries) = (!marks).overflowing_add(blocks << 1 | u64::from(ended));
+            ended = carries || blocks >> 63 != 0;
+            starts.push(sum & marks & !undefined);
+            stops.push(stops_here);
+            let base = (64 * word) as u32;
+            if may_have_gap(marks, base.wrapping_sub(before)) {
+                Self::part_at_gaps(starts, stops, marks, before);
             }
-            starts.push(starts_here);
-            stops[word] |= stops_here;
+            if marks != 0 {
+                before = base + marks.ilog2();
+            }
+        }
+    }
+
+    /// Corrects the last word, of which these are the marks: a trap follows the mark before each gap.
+    #[cold]
+    fn part_at_gaps(starts: &mut [u64], stops: &mut [u64], mut marks: u64, mut before: u32) {
+        let word = starts.len() - 1;
+        while marks != 0 {
+            let bit = marks.trailing_zeros();
+            marks &= marks - 1;
+            let pc = (64 * word) as u32 + bit;
+            if pc.wrapping_sub(before) > GREATEST_LENGTH {
+                starts[word] &= !(1 << bit);
+                if let Some(stops) = stops.get_mut(before as usize / 64) {
+                    *stops |= 1 << (before % 64);
+                }
+            }
+            before = pc;
         }
     }
 

@@ -111,6 +111,20 @@ pub struct Encoded<'a> {
 }
 
 impl Encoded<'_> {
+    /// The byte that is the opcode, if an instruction starts here.
+    #[must_use]
+    #[inline(always)]
+    pub fn opcode(self) -> u8 {
+        self.window[0]
+    }
+
+    /// Bytes from the opcode to the next instruction.
+    #[must_use]
+    #[inline(always)]
+    pub fn length(self) -> u8 {
+        self.length
+    }
+
     /// The low half of the byte behind the opcode: r_A, or r_D of [`Format::RegReg`].
     #[must_use]
     #[inline(always)]

@@ -194,10 +194,9 @@ impl<'a> Program<'a> {
     #[inline]
     pub fn fetch(&self, rules: &Rules, pc: Pc) -> (Op, u8) {
         let at = pc.0 as usize;
-        let mask = self.bitmask.get(at / 8..).and_then(<[u8]>::first_chunk::<8>);
-        // The bits asked for end in the fifth byte, before the padding that the mask's last byte may have.
-        let (Some(mask), Some(&opcode)) = (mask, self.code.get(at)) else { return self.fetch_near_end(rules, pc) };
-        let bits = u64::from_le_bytes(*mask) >> (at % 8);
+        let (Some(bits), Some(&opcode)) = (self.mark_and_skip(at), self.code.get(at)) else {
+            return self.fetch_near_end(rules, pc);
+        };
         let op = rules.opcodes[usize::from(opcode)].filter(|_| bits & 1 != 0);
         let length = (bits >> 1 | 1 << MAX_SKIP).trailing_zeros() as u8 + 1;
         (op.unwrap_or(Op::Trap), length)
@@ -208,6 +207,25 @@ impl<'a> Program<'a> {
     #[inline]
     pub fn stops_at(&self, rules: &Rules, marked: Pc) -> bool {
         self.code.get(marked.0 as usize).is_some_and(|&opcode| rules.flow[usize::from(opcode)] & STOPS != 0)
+    }
+
+    /// The opcode at a marked position and its instruction, as [`Self::fetch`] and [`Self::encoded`] give them, where the
+    /// position is not so near to the end of the code that they take more than that.
+    #[must_use]
+    #[inline(always)]
+    pub fn marked(&self, pc: Pc) -> Option<(u8, Encoded<'a>)> {
+        let at = pc.0 as usize;
+        let window = self.window(pc)?;
+        let length = (self.mark_and_skip(at)? >> 1 | 1 << MAX_SKIP).trailing_zeros() as u8 + 1;
+        Some((window[0], Encoded { window, length }))
+    }
+
+    /// Whether a position is marked, in the lowest bit, and the 24 positions behind it. `None` near to the end of the code.
+    #[inline(always)]
+    fn mark_and_skip(&self, at: usize) -> Option<u32> {
+        // The fifth byte is not looked at: the padding that the mask's last byte may have is not among the bits.
+        let [first @ .., _] = *self.bitmask.get(at / 8..)?.first_chunk::<5>()?;
+        Some(u32::from_le_bytes(first) >> (at % 8))
     }
 
     #[cold]

@@ -5,7 +5,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use crate::opcode::{FLOW_0_7, FLOW_0_8, Flow, NUMBERS_0_7, NUMBERS_0_8, OpcodeNumbers};
+use crate::opcode::{FLOW_0_7, FLOW_0_8, Flow, NUMBERS_0_7, NUMBERS_0_8, OpcodeNumbers, STOPS};
 
 /// A Gray Paper version that TVM can execute.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -108,6 +108,15 @@ static RULES: [Rules; 3] = [
         branch: BranchRule::Always,
     },
 ];
+
+impl Rules {
+    /// Whether what a number stands for is an end of a [`Stretch`](crate::Stretch) itself, whatever follows.
+    #[must_use]
+    #[inline]
+    pub fn stops(&self, opcode: u8) -> bool {
+        self.flow[usize::from(opcode)] & STOPS != 0
+    }
+}
 
 impl GpVersion {
     /// All versions, oldest first.
