@@ -224,6 +224,12 @@ impl<'m> Assembler<'m> {
         self.ops.is_ready()
     }
 
+    /// The same for so many instructions.
+    #[inline]
+    pub fn is_ready_for(&self, instructions: usize) -> bool {
+        self.ops.is_ready_for(instructions)
+    }
+
     /// Whether the target CPU has all of `features`.
     #[inline]
     pub fn has(&self, features: CpuFeatures) -> bool {

@@ -40,11 +40,11 @@ pub fn leave_at_jump(asm: &mut Assembler) -> TextOffset {
     TextOffset(pushed.0 - 1)
 }
 
-/// Charges a region's gas; jumps to `out_of_gas` when it does not fit.
-#[inline]
-pub fn charge(asm: &mut Assembler, gas: Gas, out_of_gas: Target) {
+/// Charges a region's gas; jumps to the cold site `out_of_gas` when it does not fit.
+#[inline(always)]
+pub fn charge(asm: &mut Assembler, gas: Gas, out_of_gas: u32) {
     asm.binary_imm(BinaryImm::Sub, Width::W64, GAS, gas.0 as i32);
-    asm.jump_if(Condition::Below, out_of_gas);
+    asm.jump_if_to_cold(Condition::Below, out_of_gas);
 }
 
 /// Gives back gas that was charged for what does not execute.

@@ -6,9 +6,7 @@
 
 use tvm_abi::{CpuFeatures, Observed, PcMapBuilder, Region, Site, Stub, TextOffset, Tier, context, sections};
 use tvm_isa::gas::{self, BlockCost};
-use tvm_isa::{
-    BranchRule, Format, Gas, GasModel, Instruction, Op, Pc, Program, Reg, Rules, Stops, Stretch, Validation,
-};
+use tvm_isa::{BranchRule, Format, Gas, GasModel, Instruction, Op, Pc, Program, Reg, Rules, Stops, Validation};
 
 mod in_turn;
 mod planned;
@@ -82,6 +80,8 @@ struct Translator<'p> {
     asm: Assembler<'p>,
     targets: BlockTargets,
     map: PcMapBuilder,
+    /// What emits each operation on the fast tier, by its number.
+    emitters: &'p in_turn::ByNumber<'p>,
     /// What the cold sites call; [`Stub::Jump`] stands twice for each, as it takes the place of two.
     cold: Vec<Stub>,
     jump_slots: u32,
@@ -119,6 +119,7 @@ impl<'p> Translator<'p> {
             program,
             rules,
             asm,
+            emitters: Self::emitters(rules),
             cold,
             map,
             targets,
@@ -137,7 +138,12 @@ impl<'p> Translator<'p> {
     fn regions(&mut self) -> Result<(), Stopped> {
         let mut pc = Pc(0);
         let mut paid = false;
+        let is_counted = self.rules.gas == GasModel::PerInstruction && self.optimisation.is_none();
         while pc.0 < self.program.code_len() {
+            if is_counted && let Some(next) = self.emit_counted(pc)? {
+                pc = next;
+                continue;
+            }
             let collected = self.collect_region(pc, paid);
             pc = self.emit_region(pc, &collected)?;
             paid = self.rules.gas == GasModel::PipelineBlocks && !collected.ends_block;
@@ -159,24 +165,9 @@ impl<'p> Translator<'p> {
         if self.asm.is_ready() { Ok(()) } else { Err(Stopped::Full) }
     }
 
-    /// Finds out about the region that starts at `start`; `paid` says that it is the rest of a block that was charged already.
+    /// Finds out about the region that starts at `start`, by walking it instruction by instruction; `paid` says that it is the rest
+    /// of a block that was charged already.
     fn collect_region(&mut self, start: Pc, paid: bool) -> Collected {
-        let is_counted = self.rules.gas == GasModel::PerInstruction && self.optimisation.is_none();
-        is_counted.then(|| self.count_region(start)).flatten().unwrap_or_else(|| self.walk_region(start, paid))
-    }
-
-    /// Where nothing needs to be known about the instructions but how many they are. `None` if they are not a simple stretch.
-    fn count_region(&self, start: Pc) -> Option<Collected> {
-        let Stretch { last, instructions } = self.targets.region(self.program, start)?;
-        // Otherwise a gap follows.
-        let is_last = self.program.stops_at(self.rules, last);
-        let charge = Gas(instructions.into());
-        // Where gas is counted so, nobody asks whether the block ends as well.
-        is_last.then_some(Collected { instructions: instructions as usize, ends_block: false, charge })
-    }
-
-    /// Walks the region instruction by instruction.
-    fn walk_region(&mut self, start: Pc, paid: bool) -> Collected {
         self.region.clear();
         let is_planned = self.optimisation.is_some();
         let mut pc = start;
@@ -244,7 +235,7 @@ impl<'p> Translator<'p> {
             self.asm.bind(block);
         }
         if charge > Gas(0) {
-            let out_of_gas = self.cold_site(Stub::OutOfGas, pc, charge);
+            let out_of_gas = self.add_cold(Stub::OutOfGas, pc, charge);
             control::charge(&mut self.asm, charge, out_of_gas);
         }
         charge
@@ -255,7 +246,7 @@ impl<'p> Translator<'p> {
     fn control(&mut self, instruction: &Instruction, give_back: Gas, low: bool) {
         let Instruction { op, pc, x, y, .. } = *instruction;
         match op {
-            Op::Fallthrough if self.may_fall_through(instruction) => {}
+            Op::Fallthrough if self.may_fall_through(instruction.next_pc()) => {}
             Op::Fallthrough | Op::Trap | Op::Sbrk => self.interpret(pc, give_back),
             Op::Ecalli => {
                 control::host_call(&mut self.asm, pc, x);
@@ -279,12 +270,12 @@ impl<'p> Translator<'p> {
         }
     }
 
-    /// Whether execution may go on behind a terminator. Versions that check every side of a branch panic where no block
+    /// Whether execution may go on at `next`, behind a terminator. Versions that check every side of a branch panic where no block
     /// starts there, which is at the end of the code.
-    fn may_fall_through(&self, instruction: &Instruction) -> bool {
+    fn may_fall_through(&self, next: Pc) -> bool {
         match self.rules.branch {
             BranchRule::WhenTaken => true,
-            BranchRule::Always => self.targets.index(instruction.next_pc().0.into()).is_some(),
+            BranchRule::Always => self.targets.contains(next),
         }
     }
 
@@ -299,19 +290,30 @@ impl<'p> Translator<'p> {
         }
     }
 
+    #[inline(always)]
     fn branch(&mut self, instruction: &Instruction, give_back: Gas, low: bool) {
         let (condition, right) = branch_operands(instruction);
         let target = instruction.target().expect("branches have a static target");
-        if !self.may_fall_through(instruction) {
-            return self.interpret(instruction.pc, give_back);
+        if let Some(target) = self.branch_target(instruction.pc, instruction.next_pc(), target, give_back) {
+            self.compare(instruction.a, right, low);
+            self.asm.jump_if(condition, target);
         }
-        let target = match (self.targets.index(target), self.rules.branch) {
-            (Some(block), _) => self.way_to(block),
-            (None, BranchRule::WhenTaken) => self.cold_site(Stub::Interpret, instruction.pc, give_back),
-            (None, BranchRule::Always) => return self.interpret(instruction.pc, give_back),
-        };
-        self.compare(instruction.a, right, low);
-        self.asm.jump_if(condition, target);
+    }
+
+    /// Where a branch leads. `None` if it is left to the interpreter.
+    fn branch_target(&mut self, pc: Pc, next: Pc, target: u64, give_back: Gas) -> Option<Target> {
+        if !self.may_fall_through(next) {
+            self.interpret(pc, give_back);
+            return None;
+        }
+        match (self.targets.index(target), self.rules.branch) {
+            (Some(block), _) => Some(self.way_to(block)),
+            (None, BranchRule::WhenTaken) => Some(self.cold_site(Stub::Interpret, pc, give_back)),
+            (None, BranchRule::Always) => {
+                self.interpret(pc, give_back);
+                None
+            }
+        }
     }
 
     /// Compares a register for a branch; `low` says that lower halves are.
@@ -368,12 +370,19 @@ impl<'p> Translator<'p> {
     }
 
     fn cold_site(&mut self, stub: Stub, pc: Pc, give_back: Gas) -> Target {
-        let site = Target::Cold(self.cold.len() as u32);
-        let places = if stub == Stub::Jump { 2 } else { 1 };
-        for _ in 0..places {
-            self.cold.push(stub);
-            self.map.cold_site(pc, give_back);
+        let site = self.add_cold(stub, pc, give_back);
+        if stub == Stub::Jump {
+            self.add_cold(stub, pc, give_back);
         }
+        Target::Cold(site)
+    }
+
+    /// Adds a cold site of one place and gives its number.
+    #[inline(always)]
+    fn add_cold(&mut self, stub: Stub, pc: Pc, give_back: Gas) -> u32 {
+        let site = self.cold.len() as u32;
+        self.cold.push(stub);
+        self.map.cold_site(pc, give_back);
         site
     }
 
@@ -448,6 +457,7 @@ fn jump_table_slots(program: &Program<'_>) -> u32 {
     (table.len() + 1).min(context::MAX_JUMP_TABLE_SLOTS as u64) as u32
 }
 
+#[inline(always)]
 fn branch_operands(instruction: &Instruction) -> (Condition, Operand) {
     let condition = match instruction.op {
         Op::BranchEqImm | Op::BranchEq => Condition::Equal,

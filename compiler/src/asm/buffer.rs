@@ -40,6 +40,12 @@ impl<'m> CodeBuffer<'m> {
         self.at + READY + size_of::<u128>() <= self.bytes.len()
     }
 
+    /// Whether [`READY`] bytes can be written so many times.
+    #[inline]
+    pub fn is_ready_for(&self, times: usize) -> bool {
+        self.at + READY * times + size_of::<u128>() <= self.bytes.len()
+    }
+
     /// Appends the low `len` bytes of `code`, at most 8. Panics where there is no room.
     #[inline]
     pub fn put(&mut self, code: u64, len: usize) {

@@ -98,6 +98,13 @@ impl Assembler<'_> {
         }
     }
 
+    /// Jumps to a cold site if `condition` holds.
+    #[inline(always)]
+    pub fn jump_if_to_cold(&mut self, condition: Condition, site: u32) {
+        self.ops.put(0x800f | (condition as u64) << 8, 6);
+        self.jumps.to_cold.push((self.ops.here(), site));
+    }
+
     /// Calls what stands at `place`, before here.
     #[inline]
     pub fn call(&mut self, place: TextOffset) {

@@ -3,10 +3,12 @@
 //! Which operation comes next is what a processor cannot predict. It is asked once for each instruction, by the call of its function;
 //! all else that follows from the operation is settled when the compiler is compiled.
 
-use tvm_abi::{Site, TextOffset};
-use tvm_isa::{Encoded, Gas, Instruction, OPERATIONS, Op, Pc};
+use tvm_abi::{Region, Site, TextOffset};
+use tvm_isa::{
+    Encoded, Gas, GpVersion, Instruction, NUMBERS_0_7, NUMBERS_0_8, OPERATIONS, Op, OpcodeNumbers, Pc, Rules, Stretch,
+};
 
-use super::{Stopped, Translator};
+use super::{MAX_TEXT_BYTES, Stopped, Translator};
 use crate::asm::Assembler;
 use crate::lower::{self, Emits, Emitter, Ends, Lowering};
 
@@ -17,21 +19,35 @@ impl<'p> Emits<'p> for Translator<'p> {
     }
 }
 
+/// What emits each operation, by its number in a version.
+pub(super) type ByNumber<'p> = [Emitter<Translator<'p>, Encoded<'p>>; 256];
+
 impl<'p> Translator<'p> {
-    /// What emits each operation, by its discriminant; places behind those of all operations are not used.
-    const EMITTERS: [Emitter<Self, Encoded<'p>>; 256] = {
+    const EMITTERS_0_7: ByNumber<'p> = Self::by_number(&NUMBERS_0_7);
+    const EMITTERS_0_8: ByNumber<'p> = Self::by_number(&NUMBERS_0_8);
+
+    /// What emits the operations of a version.
+    pub(super) fn emitters(rules: &Rules) -> &'p ByNumber<'p> {
+        match rules.version {
+            GpVersion::V0_7_0 | GpVersion::V0_7_2 => &Self::EMITTERS_0_7,
+            GpVersion::V0_8_0 => &Self::EMITTERS_0_8,
+        }
+    }
+
+    const fn by_number(numbers: &OpcodeNumbers) -> ByNumber<'p> {
         let mut table = [Self::any as Emitter<Self, Encoded<'p>>; 256];
-        let mut row = 0;
-        while row < OPERATIONS.len() {
-            let op = OPERATIONS[row].op;
-            table[row] = match lower::plain_emitter(op) {
-                Some(emitter) => emitter,
-                None => Self::emitter(op),
-            };
-            row += 1;
+        let mut number = 0;
+        while number < table.len() {
+            if let Some(op) = numbers[number] {
+                table[number] = match lower::plain_emitter(op) {
+                    Some(emitter) => emitter,
+                    None => Self::emitter(op),
+                };
+            }
+            number += 1;
         }
         table
-    };
+    }
 
     /// What emits an operation with control flow or memory access.
     #[rustfmt::skip]
@@ -61,6 +77,64 @@ impl<'p> Translator<'p> {
         }
     }
 
+    /// Emits the region at `start` where nothing needs to be known about its instructions but how many they are: each is charged one.
+    /// Gives where the next one starts; `None` where this is not an ordinary region, of which nothing is emitted.
+    #[inline]
+    pub(super) fn emit_counted(&mut self, start: Pc) -> Result<Option<Pc>, Stopped> {
+        let (program, rules) = (self.program, self.rules);
+        let Some(Stretch { last, instructions }) = self.targets.region(program, start) else { return Ok(None) };
+        // Otherwise a gap follows.
+        let is_ordinary = program.stops_at(rules, last) && program.marked(last).is_some();
+        if !is_ordinary {
+            return Ok(None);
+        }
+        // One more for what goes before the region.
+        let has_room = self.asm.is_ready_for(instructions as usize + 1);
+        if !has_room {
+            self.make_ready()?;
+        }
+        let charge = Gas(instructions.into());
+        let block = self.targets.contains(start).then_some(self.next_block);
+        self.next_block += u32::from(block.is_some());
+        self.begin_region(block, start, charge);
+        self.map.region(Region { text: self.asm.here(), pc: start, charge });
+        let next = match has_room {
+            true => self.emit_stretch::<true>(start, instructions),
+            false => self.emit_with_little_room(start, instructions),
+        }?;
+        if self.asm.here().0 as usize > MAX_TEXT_BYTES {
+            return Err(Stopped::TextTooLarge);
+        }
+        Ok(Some(next))
+    }
+
+    /// Emits so many marked instructions, of which the last is a stop and not near to the end of the code. `ROOM` says that there is
+    /// room for them.
+    #[inline(always)]
+    fn emit_stretch<const ROOM: bool>(&mut self, start: Pc, instructions: u32) -> Result<Pc, Stopped> {
+        let (program, rules) = (self.program, self.rules);
+        let mut pc = start;
+        let mut charged = u64::from(instructions);
+        while let Some((opcode, encoded)) = program.marked(pc) {
+            if !ROOM {
+                self.make_ready()?;
+            }
+            self.emitters[usize::from(opcode)](self, encoded, pc, Gas(charged));
+            pc = Pc(pc.0 + u32::from(encoded.length()));
+            charged -= 1;
+            if rules.stops(opcode) {
+                break;
+            }
+        }
+        debug_assert_eq!(charged, 0, "as many instructions as were counted");
+        Ok(pc)
+    }
+
+    #[cold]
+    fn emit_with_little_room(&mut self, start: Pc, instructions: u32) -> Result<Pc, Stopped> {
+        self.emit_stretch::<false>(start, instructions)
+    }
+
     /// Emits instructions one by one, the first of which is at `start`. `give_back` gives what each and those behind it were
     /// charged.
     pub(super) fn emit_in_turn(
@@ -75,7 +149,9 @@ impl<'p> Translator<'p> {
             self.make_ready()?;
             let (op, length) = program.fetch(rules, pc);
             match program.encoded(pc, length) {
-                Some(encoded) => Self::EMITTERS[op as usize](self, encoded, pc, give_back(index)),
+                // There may be no instruction here, which is a trap whatever the byte.
+                Some(encoded) if op == Op::Trap => self.any(encoded, pc, give_back(index)),
+                Some(encoded) => self.emitters[usize::from(encoded.opcode())](self, encoded, pc, give_back(index)),
                 None => {
                     let instruction = Instruction::decode_operands(program, op, pc, length);
                     self.emit_decoded(&instruction, give_back(index));

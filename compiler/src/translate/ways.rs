@@ -150,7 +150,7 @@ impl Translator<'_> {
             if inline == at_start {
                 self.asm.bind(block);
             }
-            let out_of_gas = self.cold_site(Stub::OutOfGas, pc, at_start);
+            let out_of_gas = self.add_cold(Stub::OutOfGas, pc, at_start);
             control::charge(&mut self.asm, inline, out_of_gas);
         }
         self.asm.bind(ways.paid + block);
@@ -165,7 +165,7 @@ impl Translator<'_> {
             let gas = Gas(owed.unsigned_abs().into());
             if owed > 0 {
                 let (pc, at_start) = (ways.flow.blocks[block as usize].start, ways.credits.at_start(block));
-                let out_of_gas = self.cold_site(Stub::OutOfGas, pc, Gas(at_start.into()));
+                let out_of_gas = self.add_cold(Stub::OutOfGas, pc, Gas(at_start.into()));
                 control::charge(&mut self.asm, gas, out_of_gas);
             } else {
                 control::give_back(&mut self.asm, gas);
