@@ -6,7 +6,7 @@
 use core::iter::FusedIterator;
 
 use crate::instruction::Instruction;
-use crate::opcode::{DEFINED, ENDS_BLOCK, STOPS};
+use crate::opcode::{DEFINED, ENDS_BLOCK, ONLY_STOPS, STOPS};
 use crate::program::{MAX_SKIP, Program};
 use crate::units::Pc;
 use crate::version::Rules;
@@ -159,16 +159,16 @@ impl Ends {
     fn among(marks: u64, program: &Program<'_>, rules: &Rules, word: usize) -> Self {
         let code = &program.code()[64 * word..];
         let Some(whole) = code.first_chunk::<64>() else { return Self::one_by_one(marks, code, rules) };
-        let (mut stops, mut differs, mut rest) = (0, 0, marks);
+        let (mut stops, mut all, mut rest) = (0, 0, marks);
         while rest != 0 {
             let bit = rest.trailing_zeros();
             rest &= rest - 1;
             let flow = rules.flow[usize::from(whole[bit as usize & 63])];
             stops |= u64::from(flow / STOPS) << bit;
-            differs |= flow ^ (flow / (STOPS / ENDS_BLOCK));
+            all |= flow;
         }
         // Nearly all stops end blocks.
-        if differs & ENDS_BLOCK == 0 {
+        if all & ONLY_STOPS == 0 {
             return Self { blocks: stops, stops, undefined: 0 };
         }
         Self::one_by_one(marks, code, rules)
@@ -220,8 +220,27 @@ impl Stops {
     #[must_use]
     #[inline]
     pub fn stretch(&self, program: &Program<'_>, start: Pc) -> Option<Stretch> {
+        self.short_stretch(program, start).or_else(|| self.long_stretch(program, start))
+    }
+
+    /// The same if there are less than 58 positions, as there mostly are, and none near to the end of the code.
+    #[inline(always)]
+    fn short_stretch(&self, program: &Program<'_>, start: Pc) -> Option<Stretch> {
+        let shift = start.0 % 64;
+        let marks = u64::from_le_bytes(*program.bitmask().get(start.0 as usize / 8..)?.first_chunk()?) >> (start.0 % 8);
+        let [here, next] = *self.bits.get(start.0 as usize / 64..)?.first_chunk()?;
+        let stops = (here >> shift | next << 1 << (63 - shift)) & (u64::MAX >> 7);
+        if marks & 1 == 0 || stops == 0 {
+            return None;
+        }
+        let instructions = (marks & (stops ^ (stops - 1))).count_ones();
+        Some(Stretch { last: Pc(start.0 + stops.trailing_zeros()), instructions })
+    }
+
+    #[cold]
+    fn long_stretch(&self, program: &Program<'_>, start: Pc) -> Option<Stretch> {
         let (first, shift) = (start.0 as usize / 64, start.0 % 64);
-        // 64 positions from the start on, which are enough for most.
+        // 64 positions at a time.
         let stops_at = |word: usize| self.bits.get(word).copied().unwrap_or(0);
         let from_start = |here: u64, next: u64| here >> shift | next << 1 << (63 - shift);
         let mut marks = from_start(program.mark_word(first), program.mark_word(first + 1));

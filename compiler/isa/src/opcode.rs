@@ -224,7 +224,9 @@ pub const DEFINED: u8 = 1;
 pub const ENDS_BLOCK: u8 = 2;
 /// Bit of [`Flow`]: execution may leave the program here or go on elsewhere: a block ends, the host is called, or the number
 /// is not defined, which is a trap.
-pub const STOPS: u8 = 4;
+pub const STOPS: u8 = 8;
+/// Bit of [`Flow`]: a stop that ends no block.
+pub const ONLY_STOPS: u8 = 4;
 
 /// What stands in [`NUMBERS_0_7`], as [`Flow`].
 pub static FLOW_0_7: Flow = flow(&NUMBERS_0_7);
@@ -233,12 +235,12 @@ pub static FLOW_0_7: Flow = flow(&NUMBERS_0_7);
 pub static FLOW_0_8: Flow = flow(&NUMBERS_0_8);
 
 const fn flow(numbers: &OpcodeNumbers) -> Flow {
-    let mut flow = [STOPS; 256];
+    let mut flow = [STOPS | ONLY_STOPS; 256];
     let mut number = 0;
     while number < flow.len() {
         if let Some(op) = numbers[number] {
             let ends_block = if op.terminates_block() { ENDS_BLOCK | STOPS } else { 0 };
-            let calls_host = if op.calls_host() { STOPS } else { 0 };
+            let calls_host = if op.calls_host() && !op.terminates_block() { STOPS | ONLY_STOPS } else { 0 };
             flow[number] = DEFINED | ends_block | calls_host;
         }
         number += 1;

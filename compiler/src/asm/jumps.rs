@@ -98,10 +98,10 @@ impl Assembler<'_> {
         }
     }
 
-    /// Jumps to a cold site if `condition` holds.
+    /// Puts the low `len` bytes of `code`, at most 16, the last four of which are for the distance to a cold site.
     #[inline(always)]
-    pub fn jump_if_to_cold(&mut self, condition: Condition, site: u32) {
-        self.ops.put(0x800f | (condition as u64) << 8, 6);
+    pub fn jump_to_cold_at_end_of(&mut self, code: u128, len: usize, site: u32) {
+        self.ops.put_long(code, len);
         self.jumps.to_cold.push((self.ops.here(), site));
     }
 
