@@ -24,7 +24,7 @@ mod version;
 pub use blocks::{BlockStarts, Mark, Marks, Stops, Stretch};
 pub use container::{Container, ContainerError, StandardProgram, Unpacked, split_metadata};
 pub use instruction::{Format, Instruction};
-pub use opcode::{Flow, NUMBERS_0_7, NUMBERS_0_8, OPERATIONS, Op, OpcodeNumbers, Operation};
+pub use opcode::{Flow, NUMBERS, Numbering, OPERATIONS, Op, OpcodeNumbers, Operation};
 pub use operands::Encoded;
 pub use program::{JumpTable, MAX_SKIP, Program, ProgramError};
 pub use units::{Gas, GuestAddr, Pc, Reg};

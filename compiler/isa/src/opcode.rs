@@ -203,6 +203,18 @@ pub static NUMBERS_0_7: OpcodeNumbers = numbers(false);
 /// Opcode numbers of Gray Paper 0.8.x.
 pub static NUMBERS_0_8: OpcodeNumbers = numbers(true);
 
+/// A numbering of the operations.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Numbering {
+    /// That of GP 0.7.
+    Gp0_7,
+    /// That of GP 0.8.
+    Gp0_8,
+}
+
+/// The numberings, in the order of [`Numbering`]'s discriminants.
+pub const NUMBERS: [&OpcodeNumbers; 2] = [&NUMBERS_0_7, &NUMBERS_0_8];
+
 /// Which operations end a basic block, in the order of [`Op`]'s discriminants: smaller than [`OPERATIONS`], and asked for
 /// every instruction.
 static TERMINATES_BLOCK: [bool; OPERATIONS.len()] = {

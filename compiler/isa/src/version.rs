@@ -5,7 +5,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use crate::opcode::{FLOW_0_7, FLOW_0_8, Flow, NUMBERS_0_7, NUMBERS_0_8, OpcodeNumbers, STOPS};
+use crate::opcode::{FLOW_0_7, FLOW_0_8, Flow, NUMBERS, Numbering, OpcodeNumbers, STOPS};
 
 /// A Gray Paper version that TVM can execute.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -70,7 +70,9 @@ pub enum BranchRule {
 pub struct Rules {
     /// The version these rules belong to, for messages and cache keys only.
     pub version: GpVersion,
-    /// Opcode number to operation.
+    /// Which of the numberings of operations is used.
+    pub numbering: Numbering,
+    /// Opcode number to operation, in that numbering.
     pub opcodes: &'static OpcodeNumbers,
     /// Opcode number to how execution goes on.
     pub flow: &'static Flow,
@@ -85,7 +87,8 @@ pub struct Rules {
 static RULES: [Rules; 3] = [
     Rules {
         version: GpVersion::V0_7_0,
-        opcodes: &NUMBERS_0_7,
+        numbering: Numbering::Gp0_7,
+        opcodes: NUMBERS[Numbering::Gp0_7 as usize],
         flow: &FLOW_0_7,
         gas: GasModel::PerInstruction,
         validation: Validation::ContainerOnly,
@@ -93,7 +96,8 @@ static RULES: [Rules; 3] = [
     },
     Rules {
         version: GpVersion::V0_7_2,
-        opcodes: &NUMBERS_0_7,
+        numbering: Numbering::Gp0_7,
+        opcodes: NUMBERS[Numbering::Gp0_7 as usize],
         flow: &FLOW_0_7,
         gas: GasModel::PerInstruction,
         validation: Validation::ContainerOnly,
@@ -101,7 +105,8 @@ static RULES: [Rules; 3] = [
     },
     Rules {
         version: GpVersion::V0_8_0,
-        opcodes: &NUMBERS_0_8,
+        numbering: Numbering::Gp0_8,
+        opcodes: NUMBERS[Numbering::Gp0_8 as usize],
         flow: &FLOW_0_8,
         gas: GasModel::PipelineBlocks,
         validation: Validation::WholeProgram,

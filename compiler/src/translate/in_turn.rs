@@ -4,9 +4,7 @@
 //! all else that follows from the operation is settled when the compiler is compiled.
 
 use tvm_abi::{Region, Site, TextOffset};
-use tvm_isa::{
-    Encoded, Gas, GpVersion, Instruction, NUMBERS_0_7, NUMBERS_0_8, OPERATIONS, Op, OpcodeNumbers, Pc, Rules, Stretch,
-};
+use tvm_isa::{Encoded, Gas, Instruction, NUMBERS, OPERATIONS, Op, OpcodeNumbers, Pc, Rules, Stretch};
 
 use super::{MAX_TEXT_BYTES, Stopped, Translator};
 use crate::asm::Assembler;
@@ -23,15 +21,12 @@ impl<'p> Emits<'p> for Translator<'p> {
 pub(super) type ByNumber<'p> = [Emitter<Translator<'p>, Encoded<'p>>; 256];
 
 impl<'p> Translator<'p> {
-    const EMITTERS_0_7: ByNumber<'p> = Self::by_number(&NUMBERS_0_7);
-    const EMITTERS_0_8: ByNumber<'p> = Self::by_number(&NUMBERS_0_8);
+    /// By numbering, in the order of [`Numbering`](tvm_isa::Numbering)'s discriminants.
+    const EMITTERS: [ByNumber<'p>; 2] = [Self::by_number(NUMBERS[0]), Self::by_number(NUMBERS[1])];
 
-    /// What emits the operations of a version.
+    /// What emits the operations in the numbering of `rules`.
     pub(super) fn emitters(rules: &Rules) -> &'p ByNumber<'p> {
-        match rules.version {
-            GpVersion::V0_7_0 | GpVersion::V0_7_2 => &Self::EMITTERS_0_7,
-            GpVersion::V0_8_0 => &Self::EMITTERS_0_8,
-        }
+        &Self::EMITTERS[rules.numbering as usize]
     }
 
     const fn by_number(numbers: &OpcodeNumbers) -> ByNumber<'p> {

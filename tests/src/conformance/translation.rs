@@ -36,7 +36,7 @@ pub(super) fn translate(blob: &[u8], rules: &Rules) -> anyhow::Result<Vec<u8>> {
 fn translate_opcode(draft: u8, rules: &Rules) -> anyhow::Result<u8> {
     let op = match draft {
         DRAFT_UNLIKELY => number(Op::Unlikely, rules).map_or(Op::Ecalli, |_| Op::Unlikely),
-        _ => match tvm_isa::NUMBERS_0_7[usize::from(draft)] {
+        _ => match tvm_isa::NUMBERS[tvm_isa::Numbering::Gp0_7 as usize][usize::from(draft)] {
             Some(op) => op,
             // Undefined in the draft: must stay undefined.
             None if rules.opcodes[usize::from(draft)].is_none() => return Ok(draft),
