@@ -1,7 +1,7 @@
 //! Control flow: charges, jumps, host calls and the ways out of compiled code.
 
 use dynasmrt::DynasmApi;
-use tvm_abi::{Stub, TextOffset, context};
+use tvm_abi::{CpuFeatures, Stub, TextOffset, context};
 use tvm_isa::{Gas, Pc};
 
 use crate::asm::{Assembler, BinaryImm, Condition, SCRATCH, Target, Width, emit};
@@ -97,6 +97,7 @@ pub fn dynamic_jump(asm: &mut Assembler, jump: DynamicJump, base: u8, disp: i32,
 /// Puts [`tvm_abi::jump_key`] of the address `base + disp` into the scratch register.
 pub fn jump_key(asm: &mut Assembler, base: u8, disp: i32) {
     match disp {
+        0 if asm.has(CpuFeatures::BMI2) => return emit!(asm; rorx edx, Rd(base), 1),
         0 => emit!(asm; mov edx, Rd(base)),
         _ => asm.lea_disp(Width::W32, SCRATCH, base, disp),
     }

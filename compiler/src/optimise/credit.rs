@@ -196,7 +196,7 @@ mod tests {
             ..Block::default()
         };
         let blocks: Vec<Block> = (0..).zip(blocks).map(block).collect();
-        Flow { loops: vec![None; blocks.len()], copies: copies::of_blocks(&blocks), blocks }
+        Flow { loops: vec![None; blocks.len()], copies: copies::of_blocks(&blocks), blocks, ..Flow::default() }
     }
 
     /// What is owed on each way, and that credits add up.

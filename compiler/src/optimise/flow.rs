@@ -6,6 +6,7 @@ use tvm_isa::{GasModel, Instruction, Op, Pc, Program, Rules};
 use super::copies;
 use super::effects;
 use super::registers::{Live, RegSet};
+use super::tails;
 use crate::lower::{self, Ends};
 use crate::targets::BlockTargets;
 use crate::translate::MAX_REGION_INSTRUCTIONS;
@@ -60,13 +61,15 @@ pub struct Flow {
     pub loops: Vec<Option<u32>>,
     /// How often each block's code is to be there.
     pub copies: Vec<u8>,
+    /// For each block that ends with a jump: how many of the blocks from its target on have their code in the jump's place.
+    pub tails: Vec<u8>,
 }
 
 impl Flow {
     /// Walks the program once.
     pub fn new(program: &Program<'_>, rules: &Rules, targets: &BlockTargets) -> Self {
         let count = targets.count() as usize;
-        let mut flow = Self { blocks: Vec::with_capacity(count), loops: vec![None; count], copies: Vec::new() };
+        let mut flow = Self { blocks: Vec::with_capacity(count), loops: vec![None; count], ..Self::default() };
         let mut walk = Walk { program, rules, targets, cost: BlockCost::new(program, rules) };
         let mut known = Pc(0);
         for start in targets.iter() {
@@ -82,6 +85,7 @@ impl Flow {
             }
         }
         flow.copies = copies::of_blocks(&flow.blocks);
+        flow.tails = tails::of_blocks(&flow.blocks, &flow.copies);
         flow
     }
 }

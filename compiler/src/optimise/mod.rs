@@ -36,6 +36,7 @@ mod needs;
 mod operand;
 mod product;
 mod registers;
+mod tails;
 mod values;
 
 pub use address::Address;

@@ -1,7 +1,9 @@
 //! Regions on the best tier: what is known about the program, and the code of planned instructions.
 
+use std::ops::Range;
+
 use tvm_abi::{AddressParts, Observed, Site};
-use tvm_isa::{Gas, Instruction, Pc};
+use tvm_isa::{Gas, GasModel, Instruction, Pc};
 
 use super::ways::Ways;
 use super::{Stopped, Translator};
@@ -65,6 +67,7 @@ impl Translator<'_> {
         let whole = block.filter(|_| ends_block);
         let ways = self.ways.as_mut().expect("there from the start");
         let (copies, cost) = whole.map_or((1, 0), |block| ways.copies(block));
+        let tail = whole.and_then(|block| ways.tail(block));
         ways.credit = whole.map_or(0, |block| ways.behind(block));
         let credit = ways.credit;
         self.plan(&mut optimisation, ends_block);
@@ -72,26 +75,65 @@ impl Translator<'_> {
             let credit = credit + copies_behind * cost;
             let (leaving, others) = match optimisation.plan.split_last() {
                 Some((last, others)) if copies_behind > 0 => (whole.zip(Some(last)), others),
+                Some((_, others)) if tail.is_some() => (None, others),
                 _ => (None, &optimisation.plan[..]),
             };
-            for (index, planned) in others.iter().enumerate() {
-                self.make_ready()?;
-                let charged = match planned.form {
-                    Form::Operand(operand) => operand.load.into(),
-                    _ => index,
-                };
-                self.planned(planned, Gas(give_back(charged).0 + u64::from(credit)), optimisation.exact);
-            }
+            self.emit_plan(others, optimisation.exact, |index| Gas(give_back(index).0 + u64::from(credit)))?;
             if let Some((block, branch)) = leaving {
                 self.leave_copy(block, branch, credit)?;
             }
+        }
+        let behind = self.region.last().map_or(Pc(u32::MAX), Instruction::next_pc);
+        if let Some(tail) = tail {
+            self.emit_tail(&mut optimisation, tail, credit)?;
         }
         if ends_block {
             // What no jump leads to may begin here: it is no part of any block.
             optimisation.block = None;
         }
         self.optimisation = Some(optimisation);
-        Ok(self.region.last().map_or(Pc(u32::MAX), Instruction::next_pc))
+        Ok(behind)
+    }
+
+    /// Emits planned instructions of the collected region. `give_back` gives what is given back where one of them is left at.
+    fn emit_plan(&mut self, plan: &[Planned], exact: bool, give_back: impl Fn(usize) -> Gas) -> Result<(), Stopped> {
+        for (index, planned) in plan.iter().enumerate() {
+            self.make_ready()?;
+            let charged = match planned.form {
+                Form::Operand(operand) => operand.load.into(),
+                _ => index,
+            };
+            self.planned(planned, give_back(charged), exact);
+        }
+        Ok(())
+    }
+
+    /// Emits copies of the code of blocks that go on into each other, in the place of a jump to the first with this much credit.
+    fn emit_tail(&mut self, optimisation: &mut Optimisation, tail: Range<u32>, credit: u32) -> Result<(), Stopped> {
+        let mut credit = credit;
+        for block in tail {
+            self.make_ready()?;
+            self.charge_copy(block, credit);
+            let ways = self.ways.as_mut().expect("there from the start");
+            credit = ways.behind(block);
+            ways.credit = credit;
+            let (start, instructions) = ways.extent(block);
+            let mut pc = start;
+            self.region.clear();
+            for _ in 0..instructions {
+                let instruction = Instruction::decode(self.program, self.rules, pc);
+                pc = instruction.next_pc();
+                self.region.push(instruction);
+            }
+            optimisation.block = Some(block);
+            self.plan(optimisation, true);
+            let model = self.rules.gas;
+            self.emit_plan(&optimisation.plan, optimisation.exact, |index| match model {
+                GasModel::PerInstruction => Gas(u64::from(instructions) - index as u64 + u64::from(credit)),
+                GasModel::PipelineBlocks => Gas(credit.into()),
+            })?;
+        }
+        Ok(())
     }
 
     /// Emits the branch at the end of a copy of a loop's code that has another one behind it: leaves when the loop does.

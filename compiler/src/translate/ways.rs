@@ -10,6 +10,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use tvm_abi::{Stub, TextOffset};
 use tvm_isa::{Gas, Pc, Program};
@@ -96,9 +97,22 @@ impl Ways {
         })
     }
 
+    /// Where a block starts, and how many instructions it has.
+    pub fn extent(&self, block: u32) -> (Pc, u32) {
+        let block = &self.flow.blocks[block as usize];
+        (block.start, block.instructions)
+    }
+
     /// The block that comes behind a block without a jump.
     pub fn next_block(&self, block: u32) -> Option<u32> {
         self.flow.blocks[block as usize].falls.then_some(block + 1)
+    }
+
+    /// How many blocks, and from which on, have their code in the place of the jump at the end of `block`.
+    pub fn tail(&self, block: u32) -> Option<Range<u32>> {
+        let [target, _] = self.flow.blocks[block as usize].next;
+        let tail = u32::from(self.flow.tails[block as usize]);
+        target.filter(|_| tail > 0).map(|first| first..first + tail)
     }
 
     /// Where the code for each block begins.
@@ -157,19 +171,32 @@ impl Translator<'_> {
         at_start
     }
 
+    /// Emits a copy of the charge for a block, for one who comes to it with this much credit.
+    pub(super) fn charge_copy(&mut self, block: u32, credit: u32) {
+        let ways = self.ways.as_ref().expect("there from the start");
+        let (pc, at_start) = (ways.flow.blocks[block as usize].start, ways.credits.at_start(block));
+        self.settle(pc, at_start, ways.credits.owed(credit, block));
+    }
+
+    /// Charges what is owed to the block at `pc`, or gives it back.
+    fn settle(&mut self, pc: Pc, at_start: u32, owed: i32) {
+        let gas = Gas(owed.unsigned_abs().into());
+        match owed {
+            0 => {}
+            1.. => {
+                let out_of_gas = self.add_cold(Stub::OutOfGas, pc, Gas(at_start.into()));
+                control::charge(&mut self.asm, gas, out_of_gas);
+            }
+            _ => control::give_back(&mut self.asm, gas),
+        }
+    }
+
     /// Emits all detours.
     pub(super) fn detours(&mut self, ways: &Ways) -> Result<(), Stopped> {
         for (&(block, owed), &label) in &ways.detours {
             self.make_ready()?;
             self.asm.bind(label);
-            let gas = Gas(owed.unsigned_abs().into());
-            if owed > 0 {
-                let (pc, at_start) = (ways.flow.blocks[block as usize].start, ways.credits.at_start(block));
-                let out_of_gas = self.add_cold(Stub::OutOfGas, pc, Gas(at_start.into()));
-                control::charge(&mut self.asm, gas, out_of_gas);
-            } else {
-                control::give_back(&mut self.asm, gas);
-            }
+            self.settle(ways.flow.blocks[block as usize].start, ways.credits.at_start(block), owed);
             self.asm.jump(Target::Block(ways.paid + block));
         }
         Ok(())

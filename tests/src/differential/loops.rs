@@ -1,4 +1,5 @@
-//! Loops that count down, of one block or more: what credits and copies are about (`compiler/src/optimise/credit.rs`, `copies.rs`). Without
+//! Loops that count down, of one block or more, and blocks that are jumped to from several places: what credits and copies are about
+//! (`compiler/src/optimise/credit.rs`, `copies.rs`, `tails.rs`). Without
 //! them hardly a generated program goes round more than once or for ever.
 
 use tvm_isa::Op;
@@ -12,6 +13,8 @@ use crate::assemble::Inst;
 const MAX_TURNS: i64 = 11;
 /// Most blocks in a loop besides the one that goes back.
 const MAX_INNER_BLOCKS: usize = 3;
+/// Most blocks before the one with a dynamic jump: more than those that are copied with it.
+const MAX_TAIL_BLOCKS: usize = 2;
 /// Most instructions in each block, so that some loops are too long for copies.
 const MAX_INSTRUCTIONS: usize = 9;
 
@@ -34,6 +37,31 @@ impl Generator {
         self.straight(draft, pool);
         draft.push(version, Inst::two(Op::AddImm64, counter, counter, -1));
         draft.branch_to(version, Inst::imm(Op::BranchNeImm, counter, 0), start);
+    }
+
+    /// Appends a block or two that end with a dynamic jump, and blocks that jump to it (`compiler/src/optimise/tails.rs`).
+    pub(super) fn common_tail(&mut self, draft: &mut Draft, pool: &[u8]) {
+        let version = self.version;
+        draft.push(version, Inst::new(Op::Fallthrough));
+        let start = draft.code.len();
+        for _ in 0..self.rng.usize(0..=MAX_TAIL_BLOCKS) {
+            self.straight(draft, pool);
+            self.inner_branch(draft, pool, start);
+        }
+        self.straight(draft, pool);
+        let target = pool[self.rng.usize(0..pool.len())];
+        draft.push(version, Inst::imm(Op::LoadImm, target, 2 * self.rng.i64(0..9)));
+        if self.rng.bool() {
+            draft.push(version, Inst::imm(Op::JumpInd, target, 0));
+        } else {
+            let a = self.rng.u8(0..13);
+            let jump = Inst { a, b: target, x: 7, y: 2 * self.rng.i64(0..2), ..Inst::new(Op::LoadImmJumpInd) };
+            draft.push(version, jump);
+        }
+        for _ in 0..self.rng.usize(1..4) {
+            self.straight(draft, pool);
+            draft.branch_to(version, Inst::new(Op::Jump), start);
+        }
     }
 
     fn straight(&mut self, draft: &mut Draft, pool: &[u8]) {

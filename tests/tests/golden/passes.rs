@@ -205,6 +205,28 @@ pub fn copies() -> Vec<Entry> {
     vec![of_length("three", 1), of_length("two", 16), of_length("one", 24)]
 }
 
+/// An interpreter's dispatch and a common end, both jumped to.
+pub fn tails() -> Vec<Entry> {
+    let [op, at, end, ..] = A;
+    let mut dispatch = Assembler::new(GpVersion::V0_7_2);
+    dispatch.op(Op::Fallthrough);
+    let start = dispatch.here();
+    dispatch.push(load(op, at, 0));
+    dispatch.push(Inst::two(Op::BranchGeU, op, end, 0).to(start));
+    dispatch.push(load(op, op, 0x2_0000));
+    dispatch.push(Inst::imm(Op::JumpInd, op, 0));
+    dispatch.push(Inst::two(Op::AddImm64, at, at, 8));
+    dispatch.push(Inst::new(Op::Jump).to(start));
+    let mut returns = Assembler::new(GpVersion::V0_7_2);
+    returns.op(Op::Fallthrough);
+    let start = returns.here();
+    returns.push(Inst::two(Op::AddImm64, 1, 1, 16));
+    returns.push(Inst::imm(Op::JumpInd, 0, 0));
+    returns.push(load(0, 1, 8));
+    returns.push(Inst::new(Op::Jump).to(start));
+    vec![whole("dispatch", &dispatch), whole("return", &returns)]
+}
+
 pub fn late() -> Vec<Entry> {
     let [x, y, z, out, ..] = A;
     let turned = |to, by| Inst::two(Op::RotR32Imm, to, to, by);
