@@ -36,6 +36,7 @@ mod needs;
 mod operand;
 mod product;
 mod registers;
+mod sink;
 mod tails;
 mod values;
 
@@ -48,6 +49,7 @@ pub use liveness::Liveness;
 pub use operand::Operand;
 pub use product::Product;
 pub use registers::{Live, RegSet};
+pub use sink::sink;
 
 use effects::{Demand, Read};
 use holders::{Holders, InPlace};

@@ -26,6 +26,8 @@ pub(super) struct Optimisation {
     block: Option<u32>,
     /// How the instructions of that region are emitted.
     plan: Vec<Planned>,
+    /// Which of the region's instructions, as the program has them, each is.
+    order: Vec<u16>,
 }
 
 impl Translator<'_> {
@@ -35,7 +37,8 @@ impl Translator<'_> {
         let mut flow = Flow::new(self.program, self.rules, &self.targets);
         let liveness = Liveness::new(&flow, exact);
         let loops = std::mem::take(&mut flow.loops);
-        self.optimisation = Some(Optimisation { exact, loops, liveness, block: None, plan: Vec::new() });
+        self.optimisation =
+            Some(Optimisation { exact, loops, liveness, block: None, plan: Vec::new(), order: Vec::new() });
         self.ways = Some(Ways::new(flow, self.program, &self.targets, &mut self.asm));
     }
 
@@ -73,12 +76,13 @@ impl Translator<'_> {
         self.plan(&mut optimisation, ends_block);
         for copies_behind in (0..copies).rev() {
             let credit = credit + copies_behind * cost;
-            let (leaving, others) = match optimisation.plan.split_last() {
+            let Optimisation { exact, ref plan, ref order, .. } = optimisation;
+            let (leaving, others) = match plan.split_last() {
                 Some((last, others)) if copies_behind > 0 => (whole.zip(Some(last)), others),
                 Some((_, others)) if tail.is_some() => (None, others),
-                _ => (None, &optimisation.plan[..]),
+                _ => (None, &plan[..]),
             };
-            self.emit_plan(others, optimisation.exact, |index| Gas(give_back(index).0 + u64::from(credit)))?;
+            self.emit_plan(others, order, exact, |index| Gas(give_back(index).0 + u64::from(credit)))?;
             if let Some((block, branch)) = leaving {
                 self.leave_copy(block, branch, credit)?;
             }
@@ -95,15 +99,22 @@ impl Translator<'_> {
         Ok(behind)
     }
 
-    /// Emits planned instructions of the collected region. `give_back` gives what is given back where one of them is left at.
-    fn emit_plan(&mut self, plan: &[Planned], exact: bool, give_back: impl Fn(usize) -> Gas) -> Result<(), Stopped> {
+    /// Emits planned instructions of the collected region. `give_back` gives what is given back where one is left at, by its place in the
+    /// program.
+    fn emit_plan(
+        &mut self,
+        plan: &[Planned],
+        order: &[u16],
+        exact: bool,
+        give_back: impl Fn(usize) -> Gas,
+    ) -> Result<(), Stopped> {
         for (index, planned) in plan.iter().enumerate() {
             self.make_ready()?;
             let charged = match planned.form {
                 Form::Operand(operand) => operand.load.into(),
                 _ => index,
             };
-            self.planned(planned, give_back(charged), exact);
+            self.planned(planned, give_back(order[charged].into()), exact);
         }
         Ok(())
     }
@@ -128,7 +139,8 @@ impl Translator<'_> {
             optimisation.block = Some(block);
             self.plan(optimisation, true);
             let model = self.rules.gas;
-            self.emit_plan(&optimisation.plan, optimisation.exact, |index| match model {
+            let Optimisation { exact, ref plan, ref order, .. } = *optimisation;
+            self.emit_plan(plan, order, exact, |index| match model {
                 GasModel::PerInstruction => Gas(u64::from(instructions) - index as u64 + u64::from(credit)),
                 GasModel::PipelineBlocks => Gas(credit.into()),
             })?;
@@ -148,7 +160,13 @@ impl Translator<'_> {
         Ok(())
     }
 
-    fn plan(&self, optimisation: &mut Optimisation, ends_block: bool) {
+    fn plan(&mut self, optimisation: &mut Optimisation, ends_block: bool) {
+        let order = &mut optimisation.order;
+        order.clear();
+        order.extend((0..).take(self.region.len()));
+        if !optimisation.exact {
+            optimise::sink(&mut self.region, order);
+        }
         let Some(last) = self.region.last() else { return };
         // What comes behind a region that is cut off within a block is not looked into.
         let live = match optimisation.block {

@@ -112,6 +112,12 @@ impl Generator {
         for _ in 0..additions {
             sum = self.added(sequence, sum);
         }
+        if self.one_in(4) {
+            // The step of a loop, as schedulers put it before the access.
+            let (op, by) = (self.one_of(&[Op::AddImm64, Op::AddImm32]), self.one_of(&[-1, 1, 8]));
+            let stepped = if self.one_in(4) { base } else { index };
+            self.push(sequence, Inst::two(op, stepped, stepped, by));
+        }
         for _ in 0..self.rng.u8(1..3) {
             self.access(sequence, sum);
         }

@@ -115,6 +115,7 @@ fn passes_of_the_best_tier() {
         ("pass_credit", passes::credit()),
         ("pass_copies", passes::copies()),
         ("pass_tails", passes::tails()),
+        ("pass_sink", passes::sink()),
         ("pass_late", passes::late()),
         ("pass_operand", passes::operand()),
         ("pass_product", passes::product()),

@@ -227,6 +227,19 @@ pub fn tails() -> Vec<Entry> {
     vec![whole("dispatch", &dispatch), whole("return", &returns)]
 }
 
+pub fn sink() -> Vec<Entry> {
+    let [at, base, sum, step, ..] = A;
+    let three = |op, d, a, b| Inst::three(op, d, a, b);
+    let adds = [three(Op::Add64, sum, at, base), Inst::two(Op::AddImm64, at, at, 1)];
+    let access = Inst::two(Op::StoreIndU8, base, sum, 0);
+    let mut entries = Vec::new();
+    entries.extend(both("", &[adds[0], adds[1], access], &[at]));
+    entries.push(service("sum still wanted", &[adds[0], adds[1], access], &[at, sum]));
+    entries.push(service("stored", &[adds[0], adds[1], Inst::two(Op::StoreIndU8, at, sum, 0)], &[at]));
+    entries.push(service("by what is loaded", &[adds[0], three(Op::Add64, at, at, step), load(step, sum, 0)], &[at]));
+    entries
+}
+
 pub fn late() -> Vec<Entry> {
     let [x, y, z, out, ..] = A;
     let turned = |to, by| Inst::two(Op::RotR32Imm, to, to, by);
