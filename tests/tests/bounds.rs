@@ -100,6 +100,25 @@ impl Sample {
     }
 }
 
+impl Sample {
+    /// Instructions of one byte and a dynamic jump, and jumps to them, one behind the other.
+    fn of_tails(byte: u8, instructions: usize, len: usize) -> Self {
+        /// `jump_ind` and `jump`, 0.7.2 and 0.8.0.
+        const JUMPS: [u8; 2] = [50, 40];
+        let mut code = vec![0];
+        code.extend(vec![byte; instructions]);
+        code.push(JUMPS[0]);
+        let mut starts: Vec<usize> = (0..code.len()).collect();
+        while code.len() < len {
+            let distance = (1 - code.len() as i32).to_le_bytes();
+            starts.push(code.len());
+            code.push(JUMPS[1]);
+            code.extend(&distance[..if code.len() > 120 { 2 } else { 1 }]);
+        }
+        Self::new(code, starts.into_iter(), 1)
+    }
+}
+
 /// Length of the object; `None` if the version does not take the program.
 fn object_len(sample: &Sample, (version, cpu, tier): (GpVersion, CpuFeatures, Tier)) -> Option<usize> {
     let options = CompileOptions { version, container: Container::Raw, cpu, tier };
@@ -180,6 +199,20 @@ fn no_loop_takes_more_than_the_bound() {
             for turn in [0, 1, 2, 3, 5, 9, 20] {
                 let what = format!("loops of {turn} times {byte}");
                 check_sample(&Sample::of_loops(byte, turn, LEN), what, target);
+            }
+        }
+    }
+}
+
+/// Jumps to few instructions, whose code best objects have in each jump's place.
+#[test]
+fn no_jumps_to_a_tail_take_more_than_the_bound() {
+    const LEN: usize = 2 * 1024;
+    for target in TARGETS {
+        for byte in 0..=255 {
+            for instructions in [0, 1, 2, 5, 20] {
+                let what = format!("jumps to {instructions} times {byte}");
+                check_sample(&Sample::of_tails(byte, instructions, LEN), what, target);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The optimiser of the `best` tier: decides, region by region, how each instruction is emitted.
 //!
 //! It changes nothing about where code can be left or entered and what is charged there: regions, sites and gas are those of the
-//! `fast` tier. Within a region it follows which instruction's result each operand is ([`values`]), and then
+//! `fast` tier. Within a region it first puts accesses before what overwrites their addresses' parts ([`mod@sink`]). Then it follows which instruction's result each operand is ([`values`]), and then
 //!
 //! * puts constants where registers were ([`constants`]),
 //! * lets loads and stores compute their addresses themselves ([`address`]),
