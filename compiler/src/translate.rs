@@ -6,16 +6,17 @@
 
 use tvm_abi::{CpuFeatures, Observed, PcMapBuilder, Region, Site, Stub, TextOffset, Tier, context, sections};
 use tvm_isa::gas::{self, BlockCost};
-use tvm_isa::{BranchRule, Format, Gas, GasModel, Instruction, Op, Pc, Program, Reg, Rules, Stops, Validation};
+use tvm_isa::{Gas, GasModel, Instruction, Pc, Program, Rules, Stops, Validation};
 
+mod control_flow;
 mod in_turn;
 mod planned;
 mod ways;
 
-use crate::asm::{Assembler, Target, host};
-use crate::control::{self, DynamicJump};
+use crate::asm::{Assembler, Target};
+use crate::control;
 use crate::error::CompileError;
-use crate::lower::{self, Condition, Ends, Operand};
+use crate::lower::{self, Ends};
 use crate::scratch::Scratch;
 use crate::targets::BlockTargets;
 use planned::Optimisation;
@@ -241,128 +242,6 @@ impl<'p> Translator<'p> {
         charge
     }
 
-    /// Emits control flow; `low` says that a branch compares lower halves.
-    #[inline(always)]
-    fn control(&mut self, instruction: &Instruction, give_back: Gas, low: bool) {
-        let Instruction { op, pc, x, y, .. } = *instruction;
-        match op {
-            Op::Fallthrough if self.may_fall_through(instruction.next_pc()) => {}
-            Op::Fallthrough | Op::Trap | Op::Sbrk => self.interpret(pc, give_back),
-            Op::Ecalli => {
-                control::host_call(&mut self.asm, pc, x);
-                // The counter is exact here: the region ends with this instruction, which the charge includes.
-                self.call_site(pc, Gas(0));
-            }
-            Op::Jump => self.jump(instruction, x, give_back),
-            Op::LoadImmJump => match self.targets.index(y) {
-                Some(_) => {
-                    self.asm.load_constant(host(instruction.a), x);
-                    self.jump(instruction, y, give_back);
-                }
-                None => self.interpret(pc, give_back),
-            },
-            Op::JumpInd => self.dynamic_jump(instruction, host(instruction.a), x as i32, None, give_back),
-            Op::LoadImmJumpInd => {
-                let load = Some((host(instruction.a), x));
-                self.dynamic_jump(instruction, host(instruction.b), y as i32, load, give_back);
-            }
-            _ => self.branch(instruction, give_back, low),
-        }
-    }
-
-    /// Whether execution may go on at `next`, behind a terminator. Versions that check every side of a branch panic where no block
-    /// starts there, which is at the end of the code.
-    fn may_fall_through(&self, next: Pc) -> bool {
-        match self.rules.branch {
-            BranchRule::WhenTaken => true,
-            BranchRule::Always => self.targets.contains(next),
-        }
-    }
-
-    fn jump(&mut self, instruction: &Instruction, target: u64, give_back: Gas) {
-        match self.targets.index(target) {
-            Some(_) if target == u64::from(instruction.next_pc().0) => {}
-            Some(block) => {
-                let target = self.way_to(block);
-                self.asm.jump(target);
-            }
-            None => self.interpret(instruction.pc, give_back),
-        }
-    }
-
-    #[inline(always)]
-    fn branch(&mut self, instruction: &Instruction, give_back: Gas, low: bool) {
-        let (condition, right) = branch_operands(instruction);
-        let target = instruction.target().expect("branches have a static target");
-        if let Some(target) = self.branch_target(instruction.pc, instruction.next_pc(), target, give_back) {
-            self.compare(instruction.a, right, low);
-            self.asm.jump_if(condition, target);
-        }
-    }
-
-    /// Where a branch leads. `None` if it is left to the interpreter.
-    fn branch_target(&mut self, pc: Pc, next: Pc, target: u64, give_back: Gas) -> Option<Target> {
-        if !self.may_fall_through(next) {
-            self.interpret(pc, give_back);
-            return None;
-        }
-        match (self.targets.index(target), self.rules.branch) {
-            (Some(block), _) => Some(self.way_to(block)),
-            (None, BranchRule::WhenTaken) => Some(self.cold_site(Stub::Interpret, pc, give_back)),
-            (None, BranchRule::Always) => {
-                self.interpret(pc, give_back);
-                None
-            }
-        }
-    }
-
-    /// Compares a register for a branch; `low` says that lower halves are.
-    #[inline(always)]
-    fn compare(&mut self, left: Reg, right: Operand, low: bool) {
-        if low {
-            lower::compare_low(&mut self.asm, host(left), right);
-        } else {
-            lower::compare(&mut self.asm, host(left), right);
-        }
-    }
-
-    /// Where a jump to a block leads from the end of the region being emitted.
-    #[inline(always)]
-    fn way_to(&mut self, block: u32) -> Target {
-        match &mut self.ways {
-            Some(ways) => ways.to(block, ways.credit, &mut self.asm),
-            None => Target::Block(block),
-        }
-    }
-
-    fn dynamic_jump(
-        &mut self,
-        instruction: &Instruction,
-        base: u8,
-        disp: i32,
-        load: Option<(u8, u64)>,
-        give_back: Gas,
-    ) {
-        // The interpreter writes a register of such a jump before it halts.
-        let unusual = if load.is_none() { Stub::Jump } else { Stub::Interpret };
-        if self.jump_slots == 1 {
-            if load.is_some() {
-                return self.interpret(instruction.pc, give_back);
-            }
-            control::jump_key(&mut self.asm, base, disp);
-            let text = control::leave_at_jump(&mut self.asm);
-            return self.map.site(Site { text, pc: instruction.pc, give_back, base: None });
-        }
-        let unusual = self.cold_site(unusual, instruction.pc, give_back);
-        control::dynamic_jump(&mut self.asm, DynamicJump { slots: self.jump_slots, unusual }, base, disp, load);
-    }
-
-    /// Leaves the instruction at `pc` to the interpreter.
-    fn interpret(&mut self, pc: Pc, give_back: Gas) {
-        control::call(&mut self.asm, Stub::Interpret);
-        self.call_site(pc, give_back);
-    }
-
     /// Records the call just emitted.
     fn call_site(&mut self, pc: Pc, give_back: Gas) {
         let text = TextOffset(self.asm.here().0 - 1);
@@ -455,26 +334,4 @@ fn jump_table_slots(program: &Program<'_>) -> u32 {
         return 1;
     }
     (table.len() + 1).min(context::MAX_JUMP_TABLE_SLOTS as u64) as u32
-}
-
-#[inline(always)]
-fn branch_operands(instruction: &Instruction) -> (Condition, Operand) {
-    let condition = match instruction.op {
-        Op::BranchEqImm | Op::BranchEq => Condition::Equal,
-        Op::BranchNeImm | Op::BranchNe => Condition::NotEqual,
-        Op::BranchLtUImm | Op::BranchLtU => Condition::Below,
-        Op::BranchLeUImm => Condition::BelowOrEqual,
-        Op::BranchGeUImm | Op::BranchGeU => Condition::AboveOrEqual,
-        Op::BranchGtUImm => Condition::Above,
-        Op::BranchLtSImm | Op::BranchLtS => Condition::Less,
-        Op::BranchLeSImm => Condition::LessOrEqual,
-        Op::BranchGeSImm | Op::BranchGeS => Condition::GreaterOrEqual,
-        Op::BranchGtSImm => Condition::Greater,
-        other => unreachable!("{} is no branch", other.name()),
-    };
-    let right = match instruction.op.info().format {
-        Format::RegRegOffset => Operand::Reg(host(instruction.b)),
-        _ => Operand::Imm(instruction.x as i32),
-    };
-    (condition, right)
 }

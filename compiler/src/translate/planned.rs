@@ -150,7 +150,7 @@ impl Translator<'_> {
 
     /// Emits the branch at the end of a copy of a loop's code that has another one behind it: leaves when the loop does.
     fn leave_copy(&mut self, block: u32, branch: &Planned, credit: u32) -> Result<(), Stopped> {
-        let (condition, right) = super::branch_operands(&branch.instruction);
+        let (condition, right) = super::control_flow::branch_operands(&branch.instruction);
         let ways = self.ways.as_mut().expect("there from the start");
         let behind = ways.next_block(block).expect("loops with copies go on behind");
         let target = ways.to(behind, credit, &mut self.asm);
