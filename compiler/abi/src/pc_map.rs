@@ -72,7 +72,6 @@ pub struct PcMapBuilder {
     records: Vec<u8>,
     stream: Vec<u8>,
     last: (TextOffset, Pc),
-    last_region: Pc,
     cold: Vec<u8>,
     cold_start: TextOffset,
 }
@@ -80,8 +79,8 @@ pub struct PcMapBuilder {
 impl PcMapBuilder {
     /// Makes ready for a map of about so many regions and sites; all of another one is forgotten.
     pub fn begin(&mut self, regions: usize, sites: usize) {
-        let Self { records, stream, last, last_region, cold, cold_start } = self;
-        (*last, *last_region, *cold_start) = <_>::default();
+        let Self { records, stream, last, cold, cold_start } = self;
+        (*last, *cold_start) = <_>::default();
         for part in [&mut *records, stream, cold] {
             part.clear();
         }
@@ -94,23 +93,27 @@ impl PcMapBuilder {
     /// Bytes of memory that this takes.
     #[must_use]
     pub fn capacity_bytes(&self) -> usize {
-        let Self { records, stream, last: _, last_region: _, cold, cold_start: _ } = self;
+        let Self { records, stream, last: _, cold, cold_start: _ } = self;
         records.capacity() + stream.capacity() + cold.capacity()
     }
 
     /// Begins a region. Offsets and program counters must not fall from call to call.
     #[inline]
     pub fn region(&mut self, region: Region) {
-        debug_assert!(self.last.0 <= region.text && self.last_region <= region.pc, "regions in code order");
+        debug_assert!(self.last.0 <= region.text && self.last_pc() <= region.pc, "regions in code order");
         let Region { text, pc, charge } = region;
         self.last = (text, pc);
-        self.last_region = pc;
         self.records.extend_from_slice(&bytes_of::<4, RECORD>([
             text.0,
             pc.0,
             gas_word(charge),
             self.stream.len() as u32,
         ]));
+    }
+
+    /// Program counter of the region begun last.
+    fn last_pc(&self) -> Pc {
+        self.records.last_chunk().map_or(Pc(0), |record| decode_record(record).0.pc)
     }
 
     /// Adds a site to the region begun last.
@@ -144,7 +147,7 @@ impl PcMapBuilder {
 
     /// Gives the section's bytes to `put`, piece by piece.
     pub fn write(&self, mut put: impl FnMut(&[u8])) {
-        let Self { records, stream, last: _, last_region: _, cold, cold_start } = self;
+        let Self { records, stream, last: _, cold, cold_start } = self;
         let (regions, cold_sites) = (records.len() / RECORD, cold.len() / COLD_RECORD);
         let header = [regions as u32, stream.len() as u32, cold_sites as u32, cold_start.0];
         put(&bytes_of::<4, HEADER>(header));

@@ -1,7 +1,7 @@
 //! The program blob: code, instruction bitmask and jump table (GP A.1 and A.2).
 
 use crate::codec::{NaturalError, decode_natural};
-use crate::opcode::{Op, STOPS};
+use crate::opcode::Op;
 use crate::operands::{Encoded, WINDOW_BYTES};
 use crate::units::Pc;
 use crate::version::Rules;
@@ -206,7 +206,7 @@ impl<'a> Program<'a> {
     #[must_use]
     #[inline]
     pub fn stops_at(&self, rules: &Rules, marked: Pc) -> bool {
-        self.code.get(marked.0 as usize).is_some_and(|&opcode| rules.flow[usize::from(opcode)] & STOPS != 0)
+        self.code.get(marked.0 as usize).is_some_and(|&opcode| rules.stops(opcode))
     }
 
     /// The opcode at a marked position and its instruction, as [`Self::fetch`] and [`Self::encoded`] give them, where the

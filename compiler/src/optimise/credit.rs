@@ -36,15 +36,15 @@ pub struct Credits {
 impl Credits {
     /// Settles all credits.
     pub fn new(flow: &Flow) -> Self {
-        let mut ways = Ways::new(flow);
-        let mut credits = ways.settle();
-        for (block, ends) in ways.ends_credit.iter_mut().enumerate() {
-            *ends |= ways.is_header[block] && credits.at_start[block] == ENDLESS;
+        let mut prospects = Prospects::new(flow);
+        let mut credits = prospects.settle();
+        for (block, ends) in prospects.ends_credit.iter_mut().enumerate() {
+            *ends |= prospects.is_header[block] && credits.at_start[block] == ENDLESS;
         }
-        credits = ways.settle();
+        credits = prospects.settle();
         for (block, at_start) in credits.at_start.iter_mut().enumerate() {
             if *at_start == ENDLESS {
-                (*at_start, credits.behind[block]) = (ways.charge(block), 0);
+                (*at_start, credits.behind[block]) = (prospects.charge(block), 0);
             }
         }
         credits
@@ -67,7 +67,7 @@ impl Credits {
 }
 
 /// The blocks and where they probably lead.
-struct Ways<'a> {
+struct Prospects<'a> {
     flow: &'a Flow,
     /// Blocks that a later one, or themselves, jump or branch to.
     is_header: Vec<bool>,
@@ -79,7 +79,7 @@ struct Ways<'a> {
     ends_credit: Vec<bool>,
 }
 
-impl<'a> Ways<'a> {
+impl<'a> Prospects<'a> {
     fn new(flow: &'a Flow) -> Self {
         let count = flow.blocks.len();
         let mut last = vec![None; count];

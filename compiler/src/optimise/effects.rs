@@ -266,6 +266,11 @@ pub fn written_set(instruction: &Instruction) -> RegSet {
     written(instruction).map_or(RegSet::EMPTY, RegSet::of)
 }
 
+/// The registers that are read, as a set.
+pub fn read_set(instruction: &Instruction) -> RegSet {
+    reads(instruction).iter().fold(RegSet::EMPTY, |set, read| set.with(RegSet::of(read.reg)))
+}
+
 /// Whether the operation compares and branches.
 pub fn is_branch(op: Op) -> bool {
     matches!(op.info().format, Format::RegRegOffset)

@@ -1,7 +1,9 @@
 //! The optimiser of the `best` tier: decides, region by region, how each instruction is emitted.
 //!
-//! It changes nothing about where code can be left or entered and what is charged there: regions, sites and gas are those of the
-//! `fast` tier. Within a region it first puts accesses before what overwrites their addresses' parts ([`mod@sink`]). Then it follows which instruction's result each operand is ([`values`]), and then
+//! It changes nothing about where code can be entered, and what the guest has paid wherever it is left. Which blocks are charged for
+//! where, and whose code is there more than once, is decided for the whole program ([`credit`], [`copies`], [`tails`], over the
+//! blocks of [`flow`]). Within a region it first puts accesses before what overwrites their addresses' parts ([`mod@sink`]). Then it
+//! follows which instruction's result each operand is ([`values`]), and then
 //!
 //! * puts constants where registers were ([`constants`]),
 //! * lets loads and stores compute their addresses themselves ([`address`]),

@@ -43,12 +43,12 @@ pub fn sink(region: &mut [Instruction], order: &mut [u16]) {
 fn step_before(region: &[Instruction], access: usize) -> Option<usize> {
     let base = lower::address_register(&region[access])?;
     let mut parts = RegSet::of(base);
-    let mut reads = reads(&region[access]);
+    let mut reads = effects::read_set(&region[access]);
     let mut writes = effects::written_set(&region[access]);
     let mut movable: [Option<usize>; WINDOW] = [None; WINDOW];
     for (slot, at) in (0..WINDOW).zip((0..access).rev()) {
         let instruction = &region[at];
-        let (own_reads, written) = (self::reads(instruction), effects::written_set(instruction));
+        let (own_reads, written) = (effects::read_set(instruction), effects::written_set(instruction));
         if written.meets(parts) {
             if !is_sum(instruction.op) {
                 return None;
@@ -65,10 +65,6 @@ fn step_before(region: &[Instruction], access: usize) -> Option<usize> {
         writes = writes.with(written);
     }
     None
-}
-
-fn reads(instruction: &Instruction) -> RegSet {
-    effects::reads(instruction).iter().fold(RegSet::EMPTY, |set, read| set.with(RegSet::of(read.reg)))
 }
 
 /// Whether addresses may be taken apart into what this operation reads.

@@ -146,29 +146,26 @@ impl Translator<'_> {
     /// Emits what comes before the code of `block`, which starts at `pc`: what is owed by those who come without a jump, room
     /// before a loop, and the charge. Gives what is paid behind it.
     pub(super) fn begin_block(&mut self, ways: &mut Ways, block: u32, pc: Pc, alignment: Option<u32>) -> Gas {
-        let at_start = Gas(ways.credits.at_start(block).into());
+        let at_start = ways.credits.at_start(block);
         if let Some(credit) = falling(&ways.flow, &ways.credits, block) {
-            let owed = ways.credits.owed(credit, block);
-            if owed < 0 {
-                control::give_back(&mut self.asm, Gas(owed.unsigned_abs().into()));
-            }
+            // What is owed, the code in front of the block charges.
+            self.settle(pc, at_start, ways.credits.owed(credit, block).min(0));
         }
         if let Some(alignment) = alignment {
             self.asm.align(alignment);
         }
         let TextOffset(begin) = self.asm.here();
         ways.begins[block as usize] = begin;
-        let inline = Gas(ways.inline[block as usize].into());
-        if inline > Gas(0) {
+        let inline = ways.inline[block as usize];
+        if inline > 0 {
             self.asm.bind(ways.charging + block);
             if inline == at_start {
                 self.asm.bind(block);
             }
-            let out_of_gas = self.add_cold(Stub::OutOfGas, pc, at_start);
-            control::charge(&mut self.asm, inline, out_of_gas);
+            self.settle(pc, at_start, inline as i32);
         }
         self.asm.bind(ways.paid + block);
-        at_start
+        Gas(at_start.into())
     }
 
     /// Emits a copy of the charge for a block, for one who comes to it with this much credit.
