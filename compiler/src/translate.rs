@@ -141,13 +141,15 @@ impl<'p> Translator<'p> {
         let mut paid = false;
         let is_counted = self.rules.gas == GasModel::PerInstruction && self.optimisation.is_none();
         while pc.0 < self.program.code_len() {
-            if is_counted && let Some(next) = self.emit_counted(pc)? {
-                pc = next;
-                continue;
-            }
-            let collected = self.collect_region(pc, paid);
-            pc = self.emit_region(pc, &collected)?;
-            paid = self.rules.gas == GasModel::PipelineBlocks && !collected.ends_block;
+            let counted = if is_counted { self.emit_counted(pc)? } else { None };
+            pc = match counted {
+                Some(next) => next,
+                None => {
+                    let collected = self.collect_region(pc, paid);
+                    paid = self.rules.gas == GasModel::PipelineBlocks && !collected.ends_block;
+                    self.emit_region(pc, &collected)?
+                }
+            };
             if self.asm.here().0 as usize > MAX_TEXT_BYTES {
                 return Err(Stopped::TextTooLarge);
             }
@@ -218,11 +220,7 @@ impl<'p> Translator<'p> {
         };
         let text = self.asm.here();
         self.map.region(Region { text, pc, charge });
-        let model = self.rules.gas;
-        let give_back = |index: usize| match model {
-            GasModel::PerInstruction => Gas((instructions - index) as u64),
-            GasModel::PipelineBlocks => Gas(0),
-        };
+        let give_back = give_back(self.rules.gas, instructions);
         match self.optimisation.take() {
             Some(optimisation) => self.emit_planned(optimisation, block, ends_block, give_back),
             None => self.emit_in_turn(pc, instructions, give_back),
@@ -324,6 +322,15 @@ pub fn expected_bytes(program: &Program<'_>, targets: &BlockTargets) -> usize {
     let jump_table = 4 * jump_table_slots(program) as usize;
     let code = program.code().len() * PER_CODE_BYTE + targets.count() as usize * PER_BLOCK;
     AT_LEAST + program.blob().len() + jump_table + code
+}
+
+/// What each of a region's instructions and those behind it were charged, by its place in the region.
+fn give_back(model: GasModel, instructions: usize) -> impl Fn(usize) -> Gas {
+    move |index| match model {
+        GasModel::PerInstruction => Gas((instructions - index) as u64),
+        // Blocks are charged as a whole.
+        GasModel::PipelineBlocks => Gas(0),
+    }
 }
 
 /// Entries in the jump table section: those of the program's table that fit, and the unused entry 0. Tables whose

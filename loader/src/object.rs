@@ -32,23 +32,29 @@ pub(crate) struct Checked {
 pub(crate) fn check(object: &mut Reader<'_>, host: CpuFeatures) -> Result<Checked, LoadError> {
     let sections = find(object)?;
     let note = note(object.bytes(sections.note.clone())?)?;
-    if !host.contains(note.cpu_features) {
-        return Err(LoadError::CpuFeatures { needed: note.cpu_features, host });
-    }
-    let pc_map = pc_map_header(object, &sections.pc_map)?;
-    tables_fit(&sections, &note)?;
-    Ok(Checked { sections, note, pc_map })
+    runs_here(&note, host)?;
+    checked(object, sections, note)
 }
 
 /// The same for code without an object around it, which this process's compiler has put into `memory`.
 pub(crate) fn check_placed(memory: &[u8], placed: Placed, host: CpuFeatures) -> Result<Checked, LoadError> {
     let sections = Sections::placed(&placed);
     let Placed { note, .. } = placed;
-    if !host.contains(note.cpu_features) {
-        return Err(LoadError::CpuFeatures { needed: note.cpu_features, host });
-    }
+    runs_here(&note, host)?;
     limit("memory", "length of the code", sections.end() as u64, memory.len() as u64)?;
-    let pc_map = pc_map_header(&mut Reader::of_bytes(memory), &sections.pc_map)?;
+    checked(&mut Reader::of_bytes(memory), sections, note)
+}
+
+#[inline]
+fn runs_here(note: &Note, host: CpuFeatures) -> Result<(), LoadError> {
+    let needed = note.cpu_features;
+    if host.contains(needed) { Ok(()) } else { Err(LoadError::CpuFeatures { needed, host }) }
+}
+
+/// Checks what the sections hold.
+#[inline]
+fn checked(object: &mut Reader<'_>, sections: Sections, note: Note) -> Result<Checked, LoadError> {
+    let pc_map = pc_map_header(object, &sections.pc_map)?;
     tables_fit(&sections, &note)?;
     Ok(Checked { sections, note, pc_map })
 }

@@ -6,7 +6,7 @@
 use tvm_abi::{Region, Site, TextOffset};
 use tvm_isa::{Encoded, Gas, Instruction, NUMBERS, OPERATIONS, Op, OpcodeNumbers, Pc, Rules, Stretch};
 
-use super::{MAX_TEXT_BYTES, Stopped, Translator};
+use super::{Stopped, Translator};
 use crate::asm::Assembler;
 use crate::lower::{self, Emits, Emitter, Ends, Lowering};
 
@@ -97,9 +97,6 @@ impl<'p> Translator<'p> {
             true => self.emit_stretch::<true>(start, instructions),
             false => self.emit_with_little_room(start, instructions),
         }?;
-        if self.asm.here().0 as usize > MAX_TEXT_BYTES {
-            return Err(Stopped::TextTooLarge);
-        }
         Ok(Some(next))
     }
 

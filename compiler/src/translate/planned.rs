@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use tvm_abi::{AddressParts, Observed, Site};
-use tvm_isa::{Gas, GasModel, Instruction, Pc};
+use tvm_isa::{Gas, Instruction, Pc};
 
 use super::ways::Ways;
 use super::{Stopped, Translator};
@@ -138,12 +138,9 @@ impl Translator<'_> {
             }
             optimisation.block = Some(block);
             self.plan(optimisation, true);
-            let model = self.rules.gas;
+            let give_back = super::give_back(self.rules.gas, instructions as usize);
             let Optimisation { exact, ref plan, ref order, .. } = *optimisation;
-            self.emit_plan(plan, order, exact, |index| match model {
-                GasModel::PerInstruction => Gas(u64::from(instructions) - index as u64 + u64::from(credit)),
-                GasModel::PipelineBlocks => Gas(credit.into()),
-            })?;
+            self.emit_plan(plan, order, exact, |index| Gas(give_back(index).0 + u64::from(credit)))?;
         }
         Ok(())
     }
