@@ -12,7 +12,7 @@ use object::elf;
 use object::write::WritableBuffer;
 use object::write::elf::{FileHeader, SectionHeader, Writer};
 use tvm_abi::sections::{self, PAGE};
-use tvm_abi::{NOTE_NAME, NOTE_TYPE, Note, Placed};
+use tvm_abi::{NOTE_NAME, NOTE_TYPE, Note, Placed, Places};
 
 use crate::error::CompileError;
 use crate::scratch::Scratch;
@@ -55,7 +55,8 @@ const NOTE_ALIGN: u64 = 4;
 pub fn write(mut file: Vec<u8>, parts: Parts<'_>) -> Result<Vec<u8>, CompileError> {
     let Scratch { targets, jumps, .. } = parts.scratch;
     let note = note_section(&parts.note);
-    let text_len = file.len() as u64 - sections::TEXT_FILE_OFFSET;
+    let text = sections::TEXT_FILE_OFFSET as usize..file.len();
+    let text_len = text.len() as u64;
     let data = elf::SHF_ALLOC;
     let in_place = |name, kind, flags, align, offset, len| Section {
         name,
@@ -74,7 +75,7 @@ pub fn write(mut file: Vec<u8>, parts: Parts<'_>) -> Result<Vec<u8>, CompileErro
         in_place(sections::TEXT, elf::SHT_PROGBITS, text_flags, PAGE, sections::TEXT_FILE_OFFSET, text_len),
     ];
     let bits = elf::SHT_PROGBITS;
-    let Behind { jump_table, pc_map, program, ro_image, rw_image } = append(&mut file, &parts);
+    let Places { text: _, jump_table, pc_map, program, ro_image, rw_image } = append(&mut file, text, &parts);
     for (name, flags, align, range) in [
         (sections::JUMP_TABLE, data, PAGE, jump_table),
         (sections::PC_MAP, data, ALIGN, pc_map),
@@ -106,25 +107,16 @@ pub fn write(mut file: Vec<u8>, parts: Parts<'_>) -> Result<Vec<u8>, CompileErro
 /// Puts behind the text what running code needs besides. `None` if there is no room.
 pub fn place(bytes: &mut [u8], text: Range<usize>, parts: Parts<'_>) -> Option<Placed> {
     let mut room = Room { bytes, at: text.end };
-    let Behind { jump_table, pc_map, program, ro_image, rw_image } = append(&mut room, &parts);
+    let places = append(&mut room, text, &parts);
     let fits = room.at <= room.bytes.len();
-    fits.then_some(Placed { note: parts.note, text, jump_table, pc_map, program, ro_image, rw_image })
+    fits.then_some(Placed { note: parts.note, places })
 }
 
 /// Alignment of what is not mapped on its own.
 const ALIGN: u64 = 8;
 
-/// Where the sections behind the text are.
-struct Behind {
-    jump_table: Range<usize>,
-    pc_map: Range<usize>,
-    program: Range<usize>,
-    ro_image: Range<usize>,
-    rw_image: Range<usize>,
-}
-
 /// Puts the sections behind the text.
-fn append(out: &mut impl Append, parts: &Parts<'_>) -> Behind {
+fn append(out: &mut impl Append, text: Range<usize>, parts: &Parts<'_>) -> Places {
     let Parts { note: _, scratch: Scratch { map, jump_table, .. }, program, ro, rw } = *parts;
     let jump_table = section(out, PAGE, |out| {
         jump_table.iter().for_each(|slot| out.put(&slot.to_le_bytes()));
@@ -138,7 +130,7 @@ fn append(out: &mut impl Append, parts: &Parts<'_>) -> Behind {
             out.fill(PAGE, 0);
         })
     });
-    Behind { jump_table, pc_map, program, ro_image, rw_image }
+    Places { text, jump_table, pc_map, program, ro_image, rw_image }
 }
 
 fn section<A: Append>(out: &mut A, align: u64, write: impl FnOnce(&mut A)) -> Range<usize> {

@@ -23,7 +23,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use tvm_abi::{CpuFeatures, Note, PcMap, PcMapHeader, Placed};
+use tvm_abi::{CpuFeatures, Note, PcMap, PcMapHeader, Placed, Places};
 
 pub use error::LoadError;
 pub use object::{Symbol, symbols};
@@ -102,7 +102,7 @@ impl Loaded {
     /// When this CPU cannot run the code, when the system refuses to make it executable, and when the parts contradict each other.
     pub fn from_memory(memory: CodeMemory, placed: Placed, host: CpuFeatures) -> Result<Self, LoadError> {
         let Checked { sections, note, pc_map } = object::check_placed(memory.bytes(), placed, host)?;
-        let code = Code::Placed(memory.make_executable(&sections)?);
+        let code = Code::Placed(memory.make_executable(&sections.places)?);
         Ok(Self { file: OnceLock::new(), code, sections, note, pc_map })
     }
 
@@ -112,10 +112,10 @@ impl Loaded {
         let mapped = || {
             check_length(len)?;
             let checked = object::check(&mut Reader::of_file(&file, len as usize, &mut Pieces::default())?, host)?;
-            Ok((Mapped::new(&file, checked.sections.in_place())?, checked))
+            Ok((Mapped::new(&file, checked.sections.places.in_place())?, checked))
         };
         let (mapped, Checked { sections, note, pc_map }) = mapped().map_err(|error| (error, None))?;
-        match mapped.make_executable(&sections.text) {
+        match mapped.make_executable(&sections.places.text) {
             Ok(()) => Ok(Self { file: Arc::new(file).into(), code: Code::Mapped(mapped), sections, note, pc_map }),
             Err(error) => Err((error, Some(file))),
         }
@@ -137,38 +137,38 @@ impl Loaded {
     /// The machine code.
     #[must_use]
     pub fn text(&self) -> &[u8] {
-        self.section(&self.sections.text)
+        self.section(&self.sections.places.text)
     }
 
     /// The map between machine code and program counters.
     #[must_use]
     pub fn pc_map(&self) -> PcMap<'_> {
-        let section = self.section(&self.sections.pc_map);
+        let section = self.section(&self.sections.places.pc_map);
         PcMap::with_header(self.pc_map, section).expect("checked when the object was loaded")
     }
 
     /// The program that was compiled, without its container.
     #[must_use]
     pub fn program_blob(&self) -> &[u8] {
-        self.section(&self.sections.program)
+        self.section(&self.sections.places.program)
     }
 
     /// The dynamic jump table, whole pages.
     #[must_use]
     pub fn jump_table(&self) -> FileSpan {
-        self.span(&self.sections.jump_table)
+        self.span(&self.sections.places.jump_table)
     }
 
     /// The image of the guest's read-only data, whole pages; may be shorter than the data's region, but not longer.
     #[must_use]
     pub fn ro_image(&self) -> FileSpan {
-        self.span(&self.sections.ro_image)
+        self.span(&self.sections.places.ro_image)
     }
 
     /// The image of the guest's read-write data, whole pages; may be shorter than the data's region, but not longer.
     #[must_use]
     pub fn rw_image(&self) -> FileSpan {
-        self.span(&self.sections.rw_image)
+        self.span(&self.sections.places.rw_image)
     }
 
     /// The file that the spans are parts of. Code that was compiled into memory has one from when it is first asked for.
@@ -192,7 +192,7 @@ impl Loaded {
 
     /// The parts that instances map, in the order in which they are in a file of their own.
     fn shared_parts(&self) -> [&Range<usize>; 3] {
-        let Sections { jump_table, ro_image, rw_image, .. } = &self.sections;
+        let Places { jump_table, ro_image, rw_image, .. } = &self.sections.places;
         [jump_table, ro_image, rw_image]
     }
 

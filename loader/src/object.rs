@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use goblin::elf::sym::{Sym, SymIterator, Symtab};
 use tvm_abi::sections;
-use tvm_abi::{CpuFeatures, NOTE_NAME, NOTE_TYPE, Note, PcMapHeader, Placed, TextOffset};
+use tvm_abi::{CpuFeatures, NOTE_NAME, NOTE_TYPE, Note, PcMapHeader, Placed, Places, TextOffset};
 use tvm_isa::layout::{self, Layout};
 
 use crate::LoadError;
@@ -38,11 +38,10 @@ pub(crate) fn check(object: &mut Reader<'_>, host: CpuFeatures) -> Result<Checke
 
 /// The same for code without an object around it, which this process's compiler has put into `memory`.
 pub(crate) fn check_placed(memory: &[u8], placed: Placed, host: CpuFeatures) -> Result<Checked, LoadError> {
-    let sections = Sections::placed(&placed);
-    let Placed { note, .. } = placed;
+    let Placed { note, places } = placed;
     runs_here(&note, host)?;
-    limit("memory", "length of the code", sections.end() as u64, memory.len() as u64)?;
-    checked(&mut Reader::of_bytes(memory), sections, note)
+    limit("memory", "length of the code", places.end() as u64, memory.len() as u64)?;
+    checked(&mut Reader::of_bytes(memory), Sections { note: 0..0, places }, note)
 }
 
 #[inline]
@@ -54,8 +53,8 @@ fn runs_here(note: &Note, host: CpuFeatures) -> Result<(), LoadError> {
 /// Checks what the sections hold.
 #[inline]
 fn checked(object: &mut Reader<'_>, sections: Sections, note: Note) -> Result<Checked, LoadError> {
-    let pc_map = pc_map_header(object, &sections.pc_map)?;
-    tables_fit(&sections, &note)?;
+    let pc_map = pc_map_header(object, &sections.places.pc_map)?;
+    tables_fit(&sections.places, &note)?;
     Ok(Checked { sections, note, pc_map })
 }
 
@@ -82,15 +81,15 @@ fn pc_map_header(object: &mut Reader<'_>, at: &Range<usize>) -> Result<PcMapHead
 
 /// The note promises no more than the sections hold, and the images fit into the guest's regions.
 #[inline]
-fn tables_fit(sections: &Sections, note: &Note) -> Result<(), LoadError> {
+fn tables_fit(places: &Places, note: &Note) -> Result<(), LoadError> {
     let slots = u64::from(note.jump_table_slots);
-    limit(sections::NOTE, "number of jump table entries", slots, sections.jump_table.len() as u64 / 4)?;
+    limit(sections::NOTE, "number of jump table entries", slots, places.jump_table.len() as u64 / 4)?;
     // Regions past the end of guest memory: their size in bytes is the number found.
     let layout = Layout::new(note.sizes);
     limit(sections::NOTE, "guest memory", layout.err().unwrap_or(0), 1 << 32)?;
     let pages = |bytes: u32| layout::pages(bytes.into());
-    limit(sections::RO_IMAGE, "length", sections.ro_image.len() as u64, pages(note.sizes.ro))?;
-    limit(sections::RW_IMAGE, "length", sections.rw_image.len() as u64, pages(note.sizes.rw))
+    limit(sections::RO_IMAGE, "length", places.ro_image.len() as u64, pages(note.sizes.ro))?;
+    limit(sections::RW_IMAGE, "length", places.rw_image.len() as u64, pages(note.sizes.rw))
 }
 
 /// A named place in an object's text.
@@ -114,7 +113,7 @@ pub fn symbols(object: &[u8]) -> Result<Vec<Symbol>, LoadError> {
     let names = &object[names];
     let table = Symtab::parse(&object[..at.end], at.start, at.len() / SYMBOL_BYTES, LAYOUT)?;
     let in_text = |symbol: &Sym| symbol.st_shndx != 0 && symbol.st_name != 0;
-    let text_len = sections.text.len() as u64;
+    let text_len = sections.places.text.len() as u64;
     let symbol = |symbol: Sym| {
         let name = names.get(symbol.st_name..)?.split(|byte| *byte == 0).next()?;
         let start = u32::try_from(symbol.st_value).ok().filter(|start| u64::from(*start) <= text_len)?;

@@ -10,11 +10,11 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use memmap2::{MmapMut, MmapOptions};
+use tvm_abi::Places;
 use tvm_abi::sections::PAGE;
 
 use crate::LoadError;
 use crate::mapping::MAKING_EXECUTABLE;
-use crate::sections::Sections;
 
 /// Most bytes of memory that a supply keeps for programs to come.
 pub const MAX_IDLE_BYTES: usize = 16 << 20;
@@ -103,10 +103,10 @@ impl CodeMemory {
     }
 
     /// Makes the text executable and all else read-only. The text starts with a page and has its pages for itself.
-    pub(crate) fn make_executable(mut self, sections: &Sections) -> Result<Placed, LoadError> {
+    pub(crate) fn make_executable(mut self, places: &Places) -> Result<Placed, LoadError> {
         let mut pages = self.pages.take().ok_or(LoadError::Missing("memory"))?;
-        pages.trim(sections.end())?;
-        let text = &sections.text;
+        pages.trim(places.end())?;
+        let text = &places.text;
         let text = text.start..text.end.next_multiple_of(PAGE as usize);
         // Each page changes once, and the system divides the mapping once if it begins with the text.
         protect(&mut pages.map, &text, libc::PROT_READ | libc::PROT_EXEC)

@@ -8,7 +8,7 @@ use std::ops::Range;
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::header::{self, header64};
 use goblin::elf::section_header::{self as sh, section_header64};
-use tvm_abi::Placed;
+use tvm_abi::Places;
 use tvm_abi::sections::{self, PAGE};
 
 use crate::LoadError;
@@ -27,33 +27,7 @@ const NAME_WINDOW: usize = sections::JUMP_TABLE.len() + 1;
 #[derive(Clone, Debug)]
 pub(crate) struct Sections {
     pub note: Range<usize>,
-    pub text: Range<usize>,
-    pub jump_table: Range<usize>,
-    pub pc_map: Range<usize>,
-    pub program: Range<usize>,
-    pub ro_image: Range<usize>,
-    pub rw_image: Range<usize>,
-}
-
-impl Sections {
-    /// Those of code without an object around it; it has no others.
-    pub(crate) fn placed(placed: &Placed) -> Self {
-        let Placed { note: _, text, jump_table, pc_map, program, ro_image, rw_image } = placed.clone();
-        Self { note: 0..0, text, jump_table, pc_map, program, ro_image, rw_image }
-    }
-
-    /// Where the last of those that running code needs ends.
-    pub(crate) fn end(&self) -> usize {
-        [&self.jump_table, &self.ro_image, &self.rw_image]
-            .into_iter()
-            .fold(self.in_place().end, |end, part| end.max(part.end))
-    }
-
-    /// The part of the file that is mapped to be used where it is. It starts with the text.
-    pub(crate) fn in_place(&self) -> Range<usize> {
-        let end = [&self.text, &self.pc_map, &self.program].into_iter().fold(0, |end, part| end.max(part.end));
-        self.text.start..end
-    }
+    pub places: Places,
 }
 
 /// What a section must look like.
@@ -108,8 +82,8 @@ pub(crate) fn find(object: &mut Reader<'_>) -> Result<Sections, LoadError> {
         by_name.and_then(|(_, header)| header).ok_or(LoadError::Missing(name))
     };
     let at = |name| header_of(name).map(range);
-    let sections = Sections {
-        note: at(sections::NOTE)?,
+    let note = at(sections::NOTE)?;
+    let places = Places {
         text: at(sections::TEXT)?,
         jump_table: at(sections::JUMP_TABLE)?,
         pc_map: at(sections::PC_MAP)?,
@@ -118,10 +92,10 @@ pub(crate) fn find(object: &mut Reader<'_>) -> Result<Sections, LoadError> {
         rw_image: at(sections::RW_IMAGE)?,
     };
     // Else the rest would be mapped at another place than its own.
-    limit(sections::TEXT, "file offset", sections.text.start as u64, sections.pc_map.start as u64)?;
-    limit(sections::TEXT, "file offset", sections.text.start as u64, sections.program.start as u64)?;
-    text_is_alone(&headers, headers_at, &sections.text)?;
-    Ok(sections)
+    limit(sections::TEXT, "file offset", places.text.start as u64, places.pc_map.start as u64)?;
+    limit(sections::TEXT, "file offset", places.text.start as u64, places.program.start as u64)?;
+    text_is_alone(&headers, headers_at, &places.text)?;
+    Ok(Sections { note, places })
 }
 
 /// The section headers, where they are, and where their names are.

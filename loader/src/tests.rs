@@ -237,11 +237,12 @@ fn objects_cut_anywhere_are_refused() {
 
 /// Checks what a caller may rely on.
 fn assert_facts(object: &[u8], sections: &Sections) {
-    let Sections { note, text, jump_table, pc_map, program, ro_image, rw_image } = sections;
+    let Sections { note, places } = sections;
+    let Places { text, jump_table, pc_map, program, ro_image, rw_image } = places;
     for range in [note, text, jump_table, pc_map, program, ro_image, rw_image] {
         assert!(range.start <= range.end && range.end <= object.len(), "{sections:?}");
     }
-    let in_place = sections.in_place();
+    let in_place = places.in_place();
     assert_eq!((text.start, in_place.start), (4096, 4096));
     for range in [text, pc_map, program] {
         assert!(range.start >= in_place.start && range.end <= in_place.end, "{sections:?}");
@@ -254,7 +255,7 @@ fn assert_facts(object: &[u8], sections: &Sections) {
 
 /// The bytes that decide how an object is loaded: those before the text, and all after the images.
 fn deciding(object: &[u8]) -> impl Iterator<Item = usize> + use<> {
-    let images_end = crate::sections::find(&mut Reader::of_bytes(object)).unwrap().rw_image.end;
+    let images_end = crate::sections::find(&mut Reader::of_bytes(object)).unwrap().places.rw_image.end;
     (0..4096).chain(images_end..object.len())
 }
 

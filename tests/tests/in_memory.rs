@@ -32,10 +32,17 @@ fn check(memory: &mut Dirty, scratch: &mut Scratch, bytes: &[u8], options: Compi
     let object = compile(bytes, code_hash, options).expect("a valid program");
     let placed = compile_to(memory, scratch, bytes, code_hash, options).expect("as an object it was valid");
     // Behind the page for headers, which memory does not have, both are laid out alike, up to what only tools read.
-    let text_and_data = &memory.bytes[..placed.rw_image.end];
+    let text_and_data = &memory.bytes[..placed.places.rw_image.end];
     assert!(object[TEXT_FILE_OFFSET as usize..].starts_with(text_and_data), "{options:?}");
-    assert_eq!(placed.text.start, 0);
-    let parts = [&placed.text, &placed.jump_table, &placed.pc_map, &placed.program, &placed.ro_image, &placed.rw_image];
+    assert_eq!(placed.places.text.start, 0);
+    let parts = [
+        &placed.places.text,
+        &placed.places.jump_table,
+        &placed.places.pc_map,
+        &placed.places.program,
+        &placed.places.ro_image,
+        &placed.places.rw_image,
+    ];
     assert!(parts.windows(2).all(|pair| pair[0].end <= pair[1].start));
     let Note { code_hash: noted, gp_version, container, tier, cpu_features, .. } = placed.note;
     let options_noted = CompileOptions { version: gp_version, container, cpu: cpu_features, tier };

@@ -23,7 +23,7 @@ pub use cpu::CpuFeatures;
 pub use note::{NOTE_NAME, NOTE_TYPE, Note, NoteError};
 pub use observed::Observed;
 pub use pc_map::{COLD_SITE_BYTES, PcMap, PcMapBuilder, PcMapHeader, Region, Site};
-pub use placed::Placed;
+pub use placed::{Placed, Places};
 pub use registers::HostReg;
 pub use stubs::{HALT_KEY, Leave, Stub, jump_key};
 pub use tier::Tier;

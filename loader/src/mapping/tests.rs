@@ -30,11 +30,11 @@ fn rights(bytes: &[u8]) -> Vec<String> {
 fn rights_at_each_stage() {
     let object = good();
     let sections = object::check(&mut Reader::of_bytes(&object), CpuFeatures::BASELINE).unwrap().sections;
-    let part = sections.in_place();
+    let part = sections.places.in_place();
     let mapped = Mapped::new(&memfd::sealed(&[&object]).unwrap(), part.clone()).unwrap();
     assert_eq!(mapped.bytes(&part), &object[part.clone()]);
     assert!(rights(mapped.bytes(&part)).iter().all(|rights| rights == "r--p"));
-    mapped.make_executable(&sections.text).unwrap();
+    mapped.make_executable(&sections.places.text).unwrap();
     let rights = rights(mapped.bytes(&part));
     assert_eq!(rights[0], "r-xp");
     assert!(rights.len() > 1 && rights[1..].iter().all(|rights| rights == "r--p"), "{rights:?}");
@@ -84,8 +84,8 @@ fn objects_on_a_file_system_without_execution_are_copied() {
         std::fs::write(&path, &object).unwrap();
 
         let sections = object::check(&mut Reader::of_bytes(&object), CpuFeatures::BASELINE).unwrap().sections;
-        let mapped = Mapped::new(&File::open(&path).unwrap(), sections.in_place()).unwrap();
-        let error = mapped.make_executable(&sections.text).unwrap_err();
+        let mapped = Mapped::new(&File::open(&path).unwrap(), sections.places.in_place()).unwrap();
+        let error = mapped.make_executable(&sections.places.text).unwrap_err();
         assert!(is_not_executable_here(&error), "{error}");
 
         let len = object.len() as u64;

@@ -26,12 +26,14 @@ fn write(memory: &mut CodeMemory, len: usize) -> tvm_abi::Placed {
     };
     tvm_abi::Placed {
         note: note(),
-        text: put(&text, page),
-        jump_table: put(&vec![0xff; page], page),
-        pc_map: put(&pc_map.finish(), 8),
-        program: put(b"program", 8),
-        ro_image: put(&vec![0x11; page], page),
-        rw_image: put(&vec![0x22; 2 * page], page),
+        places: tvm_abi::Places {
+            text: put(&text, page),
+            jump_table: put(&vec![0xff; page], page),
+            pc_map: put(&pc_map.finish(), 8),
+            program: put(b"program", 8),
+            ro_image: put(&vec![0x11; page], page),
+            rw_image: put(&vec![0x22; 2 * page], page),
+        },
     }
 }
 
@@ -87,7 +89,7 @@ fn a_short_program_does_not_keep_a_long_ones_memory() {
     let loaded = load(&supply, long / 2);
     assert!(supply.idle().is_empty());
     drop(loaded);
-    assert_eq!(supply.idle()[0].touched, placed.rw_image.end);
+    assert_eq!(supply.idle()[0].touched, placed.places.rw_image.end);
 }
 
 #[test]
@@ -118,8 +120,8 @@ fn parts_must_fit() {
         change(&mut placed);
         Loaded::from_memory(memory, placed, CpuFeatures::BASELINE).expect_err("parts that contradict")
     };
-    assert!(refusal(|placed| placed.rw_image.end = 1 << 30).to_string().contains("length of the code"));
-    assert!(refusal(|placed| placed.pc_map.end += 1).to_string().contains("pcmap"));
+    assert!(refusal(|placed| placed.places.rw_image.end = 1 << 30).to_string().contains("length of the code"));
+    assert!(refusal(|placed| placed.places.pc_map.end += 1).to_string().contains("pcmap"));
     assert!(refusal(|placed| placed.note.jump_table_slots = 1025).to_string().contains("jump table"));
     let other_cpu = refusal(|placed| placed.note = Note { cpu_features: CpuFeatures::BMI2, ..note() });
     assert!(!other_cpu.is_object_fault());
