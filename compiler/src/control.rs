@@ -1,8 +1,8 @@
 //! Control flow: charges, jumps, host calls and the ways out of compiled code.
 
 use dynasmrt::DynasmApi;
-use tvm_abi::{CpuFeatures, Stub, TextOffset, context};
-use tvm_isa::{Gas, Pc};
+use tvm_abi::{CpuFeatures, HostCall, Stub, TextOffset, context};
+use tvm_isa::Gas;
 
 use crate::asm::{Assembler, BinaryImm, Condition, SCRATCH, Target, Width, emit};
 
@@ -14,18 +14,18 @@ pub const THUNK_BYTES: u32 = 8;
 
 /// Emits the thunks; they stand at the start of the text.
 pub fn thunks(asm: &mut Assembler) {
-    for stub in Stub::ALL {
+    for (stub, _) in Stub::THUNKS {
         debug_assert_eq!(asm.here(), thunk(stub));
         emit!(asm; gs jmp QWORD [stub.slot()]);
     }
 }
 
-/// Where a stub's thunk is.
+/// Where the thunk of one of [`Stub::THUNKS`] is.
 pub const fn thunk(stub: Stub) -> TextOffset {
     TextOffset(stub as u32 * THUNK_BYTES)
 }
 
-/// Calls a stub.
+/// Calls one of [`Stub::THUNKS`].
 #[inline]
 pub fn call(asm: &mut Assembler, stub: Stub) {
     asm.call(thunk(stub));
@@ -104,11 +104,11 @@ pub fn jump_key(asm: &mut Assembler, base: u8, disp: i32) {
     emit!(asm; ror edx, 1);
 }
 
-/// Makes host call `id` from the `ecalli` at `pc`.
-pub fn host_call(asm: &mut Assembler, pc: Pc, id: u64) {
+/// Makes a host call.
+#[inline]
+pub fn host_call(asm: &mut Assembler, call: HostCall) {
     emit!(asm
-        ; gs mov DWORD [context::HOST_CALL_PC], pc.0 as i32
-        ; gs mov QWORD [context::HOST_CALL_ID], id as i32
+        ; mov rdx, QWORD call.packed() as i64
+        ; gs call QWORD [Stub::HostCall.slot()]
     );
-    call(asm, Stub::HostCall);
 }

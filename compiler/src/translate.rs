@@ -281,7 +281,7 @@ impl<'p> Translator<'p> {
                     control::leave_at_jump(&mut self.asm);
                     cold.next();
                 }
-                Stub::OutOfGas | Stub::Interpret | Stub::HostCall => control::call(&mut self.asm, stub),
+                _ => control::call(&mut self.asm, stub),
             }
         }
         if self.asm.here().0 as usize > MAX_TEXT_BYTES {

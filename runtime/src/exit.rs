@@ -25,14 +25,16 @@ pub enum GuestExit {
 
 /// The part of a machine's state that is not memory (GP: ı, γ, φ and, from 0.8.0, the charged flag).
 #[derive(Clone, PartialEq, Eq, Debug)]
+// Compiled code finds gas and registers in it, see `tvm_abi::context::STATE_GAS`.
+#[repr(C)]
 pub struct GuestState {
-    /// Program counter. At an exit it stays at the instruction that caused it, also for halt and panic, where the Gray
-    /// Paper's Ψ reports 0: callers that need that say so themselves.
-    pub pc: Pc,
     /// Remaining gas. After [`GuestExit::OutOfGas`] under per-instruction gas it is 0, where the Gray Paper's counter is −1.
     pub gas: Gas,
     /// Registers φ0 to φ12.
     pub regs: [u64; Reg::COUNT],
+    /// Program counter. At an exit it stays at the instruction that caused it, also for halt and panic, where the Gray
+    /// Paper's Ψ reports 0: callers that need that say so themselves.
+    pub pc: Pc,
     /// Whether the block at `pc` is paid for already. Always false under per-instruction gas.
     pub charged: bool,
 }

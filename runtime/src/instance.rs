@@ -10,17 +10,13 @@ use crate::host_call::HostCalls;
 use crate::interpreter::{BlockCosts, Heap, Interpreter};
 use crate::memory::{Access, GuestMemory, InitialiseError, PagedMemory};
 use crate::module::Module;
-use crate::run::Run;
+use crate::run::Machine;
 
 /// A guest that can run. Dropping it returns its memory to the engine's pool, cleared.
 #[derive(Debug)]
 pub struct Instance {
     engine: Engine,
-    module: Module,
-    state: GuestState,
-    memory: GuestMemory,
-    heap: Heap,
-    block_costs: BlockCosts,
+    machine: Machine,
 }
 
 impl Instance {
@@ -52,14 +48,14 @@ impl Instance {
             Some(_) => GuestMemory::Mapped(engine.pool().take(module.image())?),
             None => GuestMemory::Paged(paged(module)?),
         };
-        Ok(Self {
-            engine: engine.clone(),
+        let machine = Machine {
             module: module.clone(),
             state: GuestState::new(Pc(0), Gas(0)),
             memory,
             heap: module.layout().map_or(Heap::default(), Heap::of_layout),
             block_costs: BlockCosts::default(),
-        })
+        };
+        Ok(Self { engine: engine.clone(), machine })
     }
 
     /// Back to what [`Instance::standard`] made, with other arguments, without making anything anew.
@@ -67,13 +63,13 @@ impl Instance {
     /// # Errors
     /// As for [`Instance::standard`].
     pub fn reset(&mut self, arguments: &[u8]) -> Result<(), Error> {
-        match &mut self.memory {
-            GuestMemory::Mapped(memory) => memory.reset(self.module.image())?,
-            GuestMemory::Paged(memory) => *memory = paged(&self.module)?,
+        match &mut self.machine.memory {
+            GuestMemory::Mapped(memory) => memory.reset(self.machine.module.image())?,
+            GuestMemory::Paged(memory) => *memory = paged(&self.machine.module)?,
         }
-        self.state = GuestState::new(Pc(0), Gas(0));
-        self.heap = self.module.layout().map_or(Heap::default(), Heap::of_layout);
-        if self.module.layout().is_some() {
+        self.machine.state = GuestState::new(Pc(0), Gas(0));
+        self.machine.heap = self.machine.module.layout().map_or(Heap::default(), Heap::of_layout);
+        if self.machine.module.layout().is_some() {
             self.place_arguments(arguments)?;
         }
         Ok(())
@@ -83,7 +79,7 @@ impl Instance {
         if arguments.len() as u64 > MAX_ARGUMENT_BYTES {
             return Err(Error::ArgumentsTooLong { found: arguments.len(), limit: MAX_ARGUMENT_BYTES });
         }
-        match &mut self.memory {
+        match &mut self.machine.memory {
             GuestMemory::Mapped(memory) => memory.set_arguments(arguments)?,
             GuestMemory::Paged(memory) => {
                 let count = (pages(arguments.len() as u64) / u64::from(GuestAddr::PAGE_SIZE)) as u32;
@@ -91,7 +87,7 @@ impl Instance {
                 memory.copy_in(ARGUMENTS_START.0, arguments);
             }
         }
-        let regs = &mut self.state.regs;
+        let regs = &mut self.machine.state.regs;
         regs[0] = HALT_ADDRESS.into();
         regs[1] = STACK_TOP.0.into();
         regs[7] = ARGUMENTS_START.0.into();
@@ -102,29 +98,29 @@ impl Instance {
     /// Registers, gas and program counter.
     #[must_use]
     pub fn state(&self) -> &GuestState {
-        &self.state
+        &self.machine.state
     }
 
     /// Registers, gas and program counter, to be changed between runs.
     pub fn state_mut(&mut self) -> &mut GuestState {
-        &mut self.state
+        &mut self.machine.state
     }
 
     /// The guest's memory.
     #[must_use]
     pub fn memory(&self) -> &GuestMemory {
-        &self.memory
+        &self.machine.memory
     }
 
     /// The guest's memory, to be changed between runs.
     pub fn memory_mut(&mut self) -> &mut GuestMemory {
-        &mut self.memory
+        &mut self.machine.memory
     }
 
     /// The module this is an instance of.
     #[must_use]
     pub fn module(&self) -> &Module {
-        &self.module
+        &self.machine.module
     }
 
     /// Runs from the current state until an exit, serving host calls through `calls`. A run that ended may be continued
@@ -133,13 +129,13 @@ impl Instance {
     /// # Errors
     /// When the machine or its host failed; the state is then unspecified.
     pub fn run(&mut self, calls: &mut dyn HostCalls) -> Result<GuestExit, Error> {
-        let Self { module, state, memory, heap, block_costs, .. } = self;
-        Run { module, state, memory, heap, block_costs }.until_exit(calls)
+        self.machine.until_exit(calls)
     }
 
     /// Moves the program counter from an `ecalli` where the run stopped to the instruction after it.
     pub fn skip_host_call(&mut self) {
-        Interpreter::new(self.module.program(), self.module.rules()).after_host_call(&mut self.state);
+        Interpreter::new(self.machine.module.program(), self.machine.module.rules())
+            .after_host_call(&mut self.machine.state);
     }
 
     /// Gives the guest's state and memory to an instance of `module`, the same program loaded in another way: from
@@ -148,15 +144,15 @@ impl Instance {
     /// # Errors
     /// When `module` is another program, or the system refuses memory.
     pub fn move_to(&mut self, module: &Module) -> Result<(), Error> {
-        if module.program().blob() != self.module.program().blob()
-            || module.rules().version != self.module.rules().version
+        if module.program().blob() != self.machine.module.program().blob()
+            || module.rules().version != self.machine.module.rules().version
         {
             return Err(Error::Internal("a guest was moved to another program".to_owned()));
         }
         let mut target = Self::at_rest(&self.engine, module)?;
-        copy_memory(&self.memory, &mut target.memory)?;
-        target.state = self.state.clone();
-        target.heap = self.heap;
+        copy_memory(&self.machine.memory, &mut target.machine.memory)?;
+        target.machine.state = self.machine.state.clone();
+        target.machine.heap = self.machine.heap;
         *self = target;
         Ok(())
     }
@@ -164,7 +160,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        let memory = std::mem::replace(&mut self.memory, GuestMemory::Paged(PagedMemory::new()));
+        let memory = std::mem::replace(&mut self.machine.memory, GuestMemory::Paged(PagedMemory::new()));
         if let GuestMemory::Mapped(memory) = memory {
             self.engine.pool().put(memory);
         }

@@ -6,7 +6,7 @@
 //! the state is exactly what the Gray Paper has before the instruction, and the interpreter executes it. It goes on
 //! until execution reaches the start of a region again.
 
-use tvm_abi::{Leave, PcMap, Region, Site, TextOffset};
+use tvm_abi::{Leave, PcMap, Region, Site};
 use tvm_isa::{Gas, GasModel};
 
 use crate::error::Error;
@@ -15,16 +15,17 @@ use crate::host_call::{Guest, HostAction, HostCalls, HostError};
 use crate::interpreter::{BlockCosts, Heap, INSTRUCTION_COST, Interpreter, Step};
 use crate::memory::GuestMemory;
 use crate::module::Module;
-use crate::sys::{HostReply, Left, NativeModule};
+use crate::sys::{Broken, HostReply, HostServes, Left, NativeModule};
 
-/// Everything a run works on.
-pub(crate) struct Run<'a> {
-    pub module: &'a Module,
-    pub state: &'a mut GuestState,
-    pub memory: &'a mut GuestMemory,
+/// A program with everything that running it changes.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub module: Module,
+    pub state: GuestState,
+    pub memory: GuestMemory,
     /// The two fields of the interpreter that outlive it.
-    pub heap: &'a mut Heap,
-    pub block_costs: &'a mut BlockCosts,
+    pub heap: Heap,
+    pub block_costs: BlockCosts,
 }
 
 /// What a host call led to.
@@ -44,76 +45,91 @@ impl Served {
     }
 }
 
-impl Run<'_> {
+/// How far compiled code came.
+enum Came {
+    /// To the guest's halt.
+    Halt,
+    /// To where the interpreter has to go on; maybe nowhere.
+    Interpret,
+    /// To a host call after which it was left.
+    HostCall(Served),
+    /// TVM contradicts itself.
+    Error(Contradiction),
+}
+
+/// Compiled code that is not what the compiler makes, or not used as it must be.
+enum Contradiction {
+    Broken(Broken),
+    UnknownSite(Leave, u64),
+}
+
+impl Machine {
     /// Runs until an exit, serving host calls through `calls`.
     #[inline]
     pub fn until_exit(&mut self, calls: &mut dyn HostCalls) -> Result<GuestExit, Error> {
-        let Some(native) = self.module.native_code() else { return self.interpreted(None, calls)?.ok_or_else(no_exit) };
-        let map = native.pc_map();
-        loop {
-            if let Some(Region { text, charge, .. }) = self.entry(map) {
-                self.state.gas = Gas(self.state.gas.0.wrapping_sub(charge.0));
-                if let Some(exit) = self.compiled(native, text, calls)? {
-                    return Ok(exit);
-                }
-            }
-            if let Some(exit) = self.interpreted(Some(map), calls)? {
-                return Ok(exit);
-            }
+        match self.compiled(calls) {
+            Came::Halt => Ok(GuestExit::Halt),
+            came => self.go_on(came, calls),
         }
     }
 
-    /// The region to enter compiled code at, if execution can go on there: one starts here, its charge fits or is paid as
-    /// the state says, and the processor checks the guest's accesses.
-    #[inline]
-    fn entry(&self, map: &PcMap<'_>) -> Option<Region> {
-        entry(map, self.state, self.memory)
+    /// The same where compiled code is not all there is to it.
+    #[cold]
+    #[inline(never)]
+    fn go_on(&mut self, mut came: Came, calls: &mut dyn HostCalls) -> Result<GuestExit, Error> {
+        loop {
+            match came {
+                Came::Halt => return Ok(GuestExit::Halt),
+                Came::Interpret => {}
+                Came::HostCall(Served::Exit(exit)) => return Ok(exit),
+                Came::HostCall(Served::Failed(error)) => return Err(Error::Host(error)),
+                Came::HostCall(Served::Resume) => {
+                    Interpreter::new(self.module.program(), self.module.rules()).after_host_call(&mut self.state);
+                }
+                Came::Error(contradiction) => return Err(contradiction.into_error()),
+            }
+            if let Some(exit) = self.interpreted(calls)? {
+                return Ok(exit);
+            }
+            came = self.compiled(calls);
+        }
     }
 
     /// Interprets at least one instruction, until an exit or until compiled code can go on.
-    #[inline(never)]
-    fn interpreted(&mut self, map: Option<&PcMap<'_>>, calls: &mut dyn HostCalls) -> Result<Option<GuestExit>, Error> {
+    fn interpreted(&mut self, calls: &mut dyn HostCalls) -> Result<Option<GuestExit>, Error> {
         let Self { module, state, memory, heap, block_costs } = self;
+        let map = module.native_code().map(NativeModule::pc_map);
         let mut interpreter = Interpreter::new(module.program(), module.rules());
-        interpreter.heap = **heap;
+        interpreter.heap = *heap;
         interpreter.block_costs = std::mem::take(block_costs);
         let result = interpret(&mut interpreter, map, state, memory, calls);
-        **heap = interpreter.heap;
-        **block_costs = interpreter.block_costs;
+        *heap = interpreter.heap;
+        *block_costs = interpreter.block_costs;
         result
     }
 
-    /// Runs compiled code from `entry` on. `None` says that the interpreter has to go on.
-    #[inline]
-    fn compiled(
-        &mut self,
-        native: &NativeModule,
-        entry: TextOffset,
-        calls: &mut dyn HostCalls,
-    ) -> Result<Option<GuestExit>, Error> {
+    /// Runs compiled code if it can go on here.
+    #[inline(always)]
+    fn compiled(&mut self, calls: &mut dyn HostCalls) -> Came {
         let Self { module, state, memory, .. } = self;
+        let Some(native) = module.native_code() else { return Came::Interpret };
+        let Some(Region { text, charge, .. }) = entry(native.pc_map(), state, memory) else { return Came::Interpret };
+        state.gas = Gas(state.gas.0.wrapping_sub(charge.0));
         let mut served = Served::Resume;
-        let left = native.code().run(memory, entry, &mut state.regs, &mut state.gas, |id, guest| {
-            match calls.host_call(id, guest) {
-                Ok(HostAction::Resume) => HostReply::Resume,
-                other => ends(&mut served, other),
-            }
-        })?;
-        let Left { reason, site, host_call_pc } = left;
+        let left = native.code().run(memory, text, state, Host { calls, served: &mut served });
+        let Left { reason, site, host_call_pc } = match left {
+            Ok(left) => left,
+            Err(broken) => return Came::Error(Contradiction::Broken(broken)),
+        };
         let gas_model = module.rules().gas;
         state.charged = gas_model == GasModel::PipelineBlocks && reason != Leave::OutOfGas;
         if reason == Leave::HostCall {
             state.pc = host_call_pc;
-            return match served {
-                Served::Exit(exit) => Ok(Some(exit)),
-                Served::Failed(error) => Err(Error::Host(error)),
-                Served::Resume => {
-                    Interpreter::new(module.program(), module.rules()).after_host_call(state);
-                    Ok(None)
-                }
-            };
+            return Came::HostCall(served);
         }
-        let Site { pc, give_back, base, .. } = native.site(reason, site).ok_or_else(|| unknown_site(site, reason))?;
+        let Some(Site { pc, give_back, base, .. }) = native.site(reason, site) else {
+            return Came::Error(Contradiction::UnknownSite(reason, site));
+        };
         state.pc = pc;
         if let Some(base) = base {
             base.apply(&mut state.regs);
@@ -121,24 +137,55 @@ impl Run<'_> {
         // The charge wrapped around when it did not fit; so does giving it back.
         state.gas = Gas(state.gas.0.wrapping_add(give_back.0));
         if reason != Leave::Halt {
-            return Ok(None);
+            return Came::Interpret;
         }
         // What the interpreter would do: pay for the jump, which the charge included, and halt.
         if gas_model == GasModel::PerInstruction {
             state.gas = Gas(state.gas.0.wrapping_sub(INSTRUCTION_COST.0));
         }
-        Ok(Some(GuestExit::Halt))
+        Came::Halt
     }
 }
 
-/// Notes what a host call led to that does not resume.
-#[cold]
-fn ends(served: &mut Served, result: Result<HostAction, HostError>) -> HostReply {
-    *served = Served::of(result);
-    HostReply::Leave
+impl Contradiction {
+    #[cold]
+    fn into_error(self) -> Error {
+        match self {
+            Self::Broken(broken) => Error::System(broken.into()),
+            Self::UnknownSite(reason, site) => Error::Internal(format!(
+                "compiled code was left at {site:#x}, which its pc map does not know ({reason:?})"
+            )),
+        }
+    }
 }
 
-/// The loop of [`Run::interpreted`].
+/// The host of one run of compiled code.
+struct Host<'a> {
+    calls: &'a mut dyn HostCalls,
+    /// What the last host call led to.
+    served: &'a mut Served,
+}
+
+impl HostServes for Host<'_> {
+    #[inline]
+    fn serve(&mut self, id: u64, guest: Guest<'_>) -> HostReply {
+        match self.calls.host_call(id, guest) {
+            Ok(HostAction::Resume) => HostReply::Resume,
+            other => self.ends(other),
+        }
+    }
+}
+
+impl Host<'_> {
+    /// Notes what a host call led to that does not resume.
+    #[cold]
+    fn ends(&mut self, result: Result<HostAction, HostError>) -> HostReply {
+        *self.served = Served::of(result);
+        HostReply::Leave
+    }
+}
+
+/// The loop of [`Machine::interpreted`].
 fn interpret(
     interpreter: &mut Interpreter<'_>,
     map: Option<&PcMap<'_>>,
@@ -165,7 +212,8 @@ fn interpret(
     }
 }
 
-/// As [`Run::entry`].
+/// The region to enter compiled code at, if execution can go on there: one starts here, its charge fits or is paid as
+/// the state says, and the processor checks the guest's accesses.
 #[inline]
 fn entry(map: &PcMap<'_>, state: &GuestState, memory: &GuestMemory) -> Option<Region> {
     if !is_protected(memory) {
@@ -180,17 +228,4 @@ fn is_protected(memory: &GuestMemory) -> bool {
         GuestMemory::Mapped(memory) => memory.hardware_protected(),
         GuestMemory::Paged(_) => false,
     }
-}
-
-fn internal(what: &str) -> Error {
-    Error::Internal(what.to_owned())
-}
-
-#[cold]
-fn unknown_site(site: u64, reason: Leave) -> Error {
-    internal(&format!("compiled code was left at {site:#x}, which its pc map does not know ({reason:?})"))
-}
-
-fn no_exit() -> Error {
-    internal("an interpreted run ended without an exit")
 }

@@ -12,7 +12,7 @@
 
 use core::mem::offset_of;
 
-use tvm_isa::Gas;
+use tvm_isa::Pc;
 
 use crate::Stub;
 
@@ -26,14 +26,51 @@ pub const JUMP_TABLE_BYTES: usize = 16 << 20;
 /// Most entries of a dynamic jump table that compiled code can use, the unused entry 0 included.
 pub const MAX_JUMP_TABLE_SLOTS: usize = JUMP_TABLE_BYTES / 4;
 
+/// Where the gas is, counted from [`VmContext::state`].
+pub const STATE_GAS: usize = 0;
+
+/// Where the registers are, counted from [`VmContext::state`].
+pub const STATE_REGS: usize = 8;
+
+/// An `ecalli` that executes: what compiled code tells its host in the scratch register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HostCall {
+    /// Where it is.
+    pub pc: Pc,
+    /// Its immediate, which sign extension makes the call's identifier.
+    pub immediate: i32,
+}
+
+impl HostCall {
+    /// Both in one word: the program counter in the lower half.
+    #[must_use]
+    #[inline]
+    pub const fn packed(self) -> u64 {
+        self.pc.0 as u64 | (self.immediate as u32 as u64) << 32
+    }
+
+    /// The host call that [`packed`](Self::packed) made `word` of.
+    #[must_use]
+    #[inline]
+    pub const fn from_packed(word: u64) -> Self {
+        Self { pc: Pc(word as u32), immediate: (word >> 32) as i32 }
+    }
+
+    /// The identifier (GP: the sign-extended immediate).
+    #[must_use]
+    #[inline]
+    pub const fn id(self) -> u64 {
+        self.immediate as i64 as u64
+    }
+}
+
 /// State shared between compiled code and its host, right below guest address 0.
 #[repr(C)]
 #[derive(Debug)]
 pub struct VmContext {
-    /// Remaining gas while in the host.
-    pub gas: Gas,
-    /// Address of the guest registers while in the host: `[u64; Reg::COUNT]`, wherever the host keeps them.
-    pub regs: u64,
+    /// Address of the guest's gas and registers before and after it runs, wherever the host keeps them: the gas is
+    /// [`STATE_GAS`] and the registers, `[u64; Reg::COUNT]`, are [`STATE_REGS`] bytes behind it.
+    pub state: u64,
     /// The host's stack pointer to return to when compiled code is left.
     pub host_rsp: u64,
     /// Native address that identifies the place compiled code was left at: the return address of the call to the stub, or
@@ -41,15 +78,14 @@ pub struct VmContext {
     pub site: u64,
     /// Address of the module's text, added to jump table entries.
     pub text_base: u64,
-    /// Identifier of the host call being made: the sign-extended `ecalli` immediate.
-    pub host_call_id: u64,
-    /// Program counter of the `ecalli` being executed.
-    pub host_call_pc: u64,
-    /// The function that serves host calls: `extern "C" fn(host_call_data: u64) -> u64`; 0 resumes the guest, anything
-    /// else leaves compiled code.
+    /// The function that serves host calls: `extern "sysv64" fn(host_call_data, host_call, saved) -> u64`, where the call is
+    /// as [`HostCall::packed`] and gas and registers lie at `saved` as at [`Self::state`]. 0 resumes the guest with these;
+    /// anything else leaves compiled code.
     pub host_call_entry: u64,
     /// The runtime's own data for `host_call_entry`.
     pub host_call_data: u64,
+    /// The host call that compiled code was left at, as [`HostCall::packed`].
+    pub left_at_host_call: u64,
     /// Addresses of the stubs, by number. They are here and not beside the text, so that an object is mapped as it is.
     pub stubs: [u64; Stub::ALL.len()],
 }
@@ -61,24 +97,20 @@ macro_rules! offsets {
 }
 
 offsets! {
-    /// Displacement of [`VmContext::gas`] from the segment base.
-    GAS_SLOT = gas;
-    /// Displacement of [`VmContext::regs`] from the segment base.
-    REGS = regs;
+    /// Displacement of [`VmContext::state`] from the segment base.
+    STATE = state;
     /// Displacement of [`VmContext::host_rsp`] from the segment base.
     HOST_RSP = host_rsp;
     /// Displacement of [`VmContext::site`] from the segment base.
     SITE = site;
     /// Displacement of [`VmContext::text_base`] from the segment base.
     TEXT_BASE = text_base;
-    /// Displacement of [`VmContext::host_call_id`] from the segment base.
-    HOST_CALL_ID = host_call_id;
-    /// Displacement of [`VmContext::host_call_pc`] from the segment base.
-    HOST_CALL_PC = host_call_pc;
     /// Displacement of [`VmContext::host_call_entry`] from the segment base.
     HOST_CALL_ENTRY = host_call_entry;
     /// Displacement of [`VmContext::host_call_data`] from the segment base.
     HOST_CALL_DATA = host_call_data;
+    /// Displacement of [`VmContext::left_at_host_call`] from the segment base.
+    LEFT_AT_HOST_CALL = left_at_host_call;
     /// Displacement of [`VmContext::stubs`] from the segment base.
     STUBS = stubs;
 }
@@ -87,3 +119,21 @@ offsets! {
 pub const JUMP_TABLE: i32 = -((CONTEXT_BYTES + JUMP_TABLE_BYTES) as i32);
 
 const _: () = assert!(size_of::<VmContext>() <= CONTEXT_BYTES);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_calls_come_back_out_of_a_word() {
+        for pc in [0, 1, 0x7fff_ffff, 0x8000_0000, u32::MAX] {
+            for (immediate, id) in
+                [(0, 0), (1, 1), (-1, u64::MAX), (i32::MAX, 0x7fff_ffff), (i32::MIN, 0xffff_ffff_8000_0000)]
+            {
+                let call = HostCall { pc: Pc(pc), immediate };
+                assert_eq!(HostCall::from_packed(call.packed()), call);
+                assert_eq!(call.id(), id);
+            }
+        }
+    }
+}

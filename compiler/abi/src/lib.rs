@@ -18,7 +18,7 @@ mod stubs;
 mod tier;
 
 pub use address_parts::AddressParts;
-pub use context::VmContext;
+pub use context::{HostCall, VmContext};
 pub use cpu::CpuFeatures;
 pub use note::{NOTE_NAME, NOTE_TYPE, Note, NoteError};
 pub use observed::Observed;

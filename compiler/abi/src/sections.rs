@@ -10,7 +10,7 @@
 
 /// Version of everything in this crate: sections, note, context, register map, stubs. Any change that would make old
 /// objects misbehave under a new runtime, or the reverse, counts it up.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// The note that identifies the object; see [`crate::Note`]. Written by the compiler, checked by the loader before
 /// anything else is believed.

@@ -19,14 +19,14 @@ pub enum Stub {
     /// The instruction here is left to the interpreter: it traps, jumps where no block starts, halts, or is one that
     /// compiled code does not have.
     Interpret = 1,
-    /// `ecalli`: [`crate::VmContext::host_call_id`] and [`crate::VmContext::host_call_pc`] are set. Returns to the
-    /// instruction after it, unless the host leaves.
-    HostCall = 2,
     /// A dynamic jump that writes no register and cannot go through the jump table. On the stack is where in the text it
     /// is, as a call's return address would tell, but counted from the text's start. The scratch register holds
     /// [`jump_key`] of its address, or, if the address has an entry where no block starts, the sum of the text's address
     /// and [`NO_TARGET`]. Halts if that is [`HALT_KEY`]; otherwise this is [`Stub::Interpret`].
-    Jump = 3,
+    Jump = 2,
+    /// `ecalli`: the scratch register holds [`crate::HostCall::packed`]. Returns to the instruction after it, unless the host
+    /// leaves.
+    HostCall = 3,
 }
 
 /// What compiled code makes of the address of a dynamic jump: table entry i is at 2·(i + 1), so that rotating makes
@@ -45,18 +45,15 @@ const _: () = assert!(NO_TARGET & (PAGE as u32 - 1) != HALT_KEY & (PAGE as u32 -
 
 impl Stub {
     /// All stubs in slot order.
-    pub const ALL: [Self; 4] = [Self::OutOfGas, Self::Interpret, Self::HostCall, Self::Jump];
+    pub const ALL: [Self; 4] = [Self::OutOfGas, Self::Interpret, Self::Jump, Self::HostCall];
 
-    /// The symbol that names the code in an object that jumps to the stub.
-    #[must_use]
-    pub const fn symbol(self) -> &'static str {
-        match self {
-            Self::OutOfGas => "tvm_stub_out_of_gas",
-            Self::Interpret => "tvm_stub_interpret",
-            Self::HostCall => "tvm_stub_host_call",
-            Self::Jump => "tvm_stub_jump",
-        }
-    }
+    /// Those that an object has a thunk for, code at the start of its text that jumps to the stub, with the symbols that
+    /// name it. Host calls do without the detour.
+    pub const THUNKS: [(Self, &'static str); 3] = [
+        (Self::OutOfGas, "tvm_stub_out_of_gas"),
+        (Self::Interpret, "tvm_stub_interpret"),
+        (Self::Jump, "tvm_stub_jump"),
+    ];
 
     /// Displacement of the stub's address from the segment base.
     #[must_use]
@@ -98,6 +95,9 @@ mod tests {
     fn numbers_are_places_in_the_lists() {
         for (at, stub) in Stub::ALL.into_iter().enumerate() {
             assert_eq!((stub as usize, stub.slot()), (at, context::STUBS + 8 * at as i32));
+        }
+        for (at, (stub, _)) in Stub::THUNKS.into_iter().enumerate() {
+            assert_eq!(stub as usize, at);
         }
         for leave in [Leave::OutOfGas, Leave::Interpret, Leave::HostCall, Leave::Fault, Leave::Halt] {
             assert_eq!(Leave::from_number(leave as u64), Some(leave));

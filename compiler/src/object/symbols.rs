@@ -35,7 +35,7 @@ pub struct Blocks<'a> {
 impl Blocks<'_> {
     /// Number of symbols, the null symbol included.
     pub fn count(self) -> u32 {
-        (1 + self.places.len() + Stub::ALL.len()) as u32
+        (1 + self.places.len() + Stub::THUNKS.len()) as u32
     }
 
     /// Appends the entries. `starts` are the blocks' program counters, in order.
@@ -51,9 +51,9 @@ impl Blocks<'_> {
             file.extend_from_slice(&entry(name, function, self.text_section, start, end - start));
             name += PREFIX_LEN as u32 + digits.of(pc) + 1;
         }
-        for stub in Stub::ALL {
+        for (stub, symbol) in Stub::THUNKS {
             file.extend_from_slice(&entry(name, function, self.text_section, thunk(stub).0, THUNK_BYTES));
-            name += stub.symbol().len() as u32 + 1;
+            name += symbol.len() as u32 + 1;
         }
     }
 
@@ -72,8 +72,8 @@ impl Blocks<'_> {
             file.extend_from_slice(&name.to_le_bytes());
             file.truncate(end);
         }
-        for stub in Stub::ALL {
-            file.extend(stub.symbol().bytes());
+        for (_, symbol) in Stub::THUNKS {
+            file.extend(symbol.bytes());
             file.push(0);
         }
     }
@@ -160,8 +160,8 @@ mod tests {
             let end = places.get(index + 1).copied().unwrap_or(1000);
             assert_eq!(word(&entry[16..]), end - places[index]);
         }
-        for (index, (stub, entry)) in Stub::ALL.iter().zip(&entries[1 + starts.len()..]).enumerate() {
-            assert_eq!(name_of(entry), stub.symbol());
+        for (index, ((_, symbol), entry)) in Stub::THUNKS.iter().zip(&entries[1 + starts.len()..]).enumerate() {
+            assert_eq!(name_of(entry), *symbol);
             assert_eq!((word(&entry[8..]), word(&entry[16..]), entry[6]), (8 * index as u32, 8, 3));
         }
         assert_eq!(names.last(), Some(&0));

@@ -1,6 +1,6 @@
 //! Instructions with control flow: where they lead, and what is left to the interpreter.
 
-use tvm_abi::{Site, Stub};
+use tvm_abi::{HostCall, Site, Stub};
 use tvm_isa::{BranchRule, Format, Gas, Instruction, Op, Pc, Reg};
 
 use super::Translator;
@@ -17,7 +17,7 @@ impl Translator<'_> {
             Op::Fallthrough if self.may_fall_through(instruction.next_pc()) => {}
             Op::Fallthrough | Op::Trap | Op::Sbrk => self.interpret(pc, give_back),
             Op::Ecalli => {
-                control::host_call(&mut self.asm, pc, x);
+                control::host_call(&mut self.asm, HostCall { pc, immediate: x as i32 });
                 // The counter is exact here: the region ends with this instruction, which the charge includes.
                 self.call_site(pc, Gas(0));
             }

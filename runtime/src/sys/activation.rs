@@ -13,7 +13,7 @@ pub(super) struct Activation {
     /// The context of the guest.
     pub(super) context: *mut VmContext,
     /// Native addresses of the module's text.
-    pub(super) text: Range<usize>,
+    pub(super) text: *const Range<usize>,
     /// Set when the system could not supply a page of guest memory (SIGBUS).
     pub(super) page_lost: Cell<bool>,
 }

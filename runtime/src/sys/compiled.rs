@@ -7,13 +7,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use tvm_abi::context::CONTEXT_BYTES;
-use tvm_abi::{Leave, TextOffset, VmContext};
-use tvm_isa::{Gas, Pc, Reg};
+use tvm_abi::{HostCall, Leave, TextOffset};
+use tvm_isa::Pc;
 
 use super::activation::Activation;
-use super::enter::enter;
+use super::enter::{Saved, enter};
 use super::gs_base::GsBase;
 use super::{Reservation, SysError, signals};
+use crate::exit::GuestState;
 use crate::host_call::Guest;
 use crate::memory::GuestMemory;
 
@@ -24,6 +25,12 @@ pub(crate) struct CompiledCode {
     gs_base: GsBase,
     /// Keeps the code mapped.
     _owner: Arc<dyn Any + Send + Sync>,
+}
+
+/// Serves host calls of compiled code.
+pub(crate) trait HostServes {
+    /// Serves the call with this identifier.
+    fn serve(&mut self, id: u64, guest: Guest<'_>) -> HostReply;
 }
 
 /// What compiled code does after a host call.
@@ -56,62 +63,51 @@ impl CompiledCode {
         &self.text
     }
 
-    /// Runs the code from `entry` on until it leaves, with these registers and gas, on `memory`, which must be mapped and
-    /// protected. `serve` serves host calls, given their identifier; a panic of it goes on here. The code leaves after a
+    /// Runs the code from `entry` on until it leaves, with this state's gas and registers, on `memory`, which must be mapped
+    /// and protected. `serve` serves host calls; a panic of it goes on here. The code leaves after a
     /// host call when `serve` says so, and when the memory is not fit for it any more.
     ///
     /// # Errors
-    /// When a page of guest memory cannot be supplied: the object's file was cut off, or its medium failed. When
-    /// `entry` lies outside of the code, so that the object is corrupt. When a host call put another memory in the place
-    /// of the guest's. None of them says anything about the guest.
+    /// See [`Broken`].
     #[inline]
-    pub(crate) fn run<F>(
+    pub(crate) fn run<H: HostServes>(
         &self,
         memory: &mut GuestMemory,
         entry: TextOffset,
-        regs: &mut [u64; Reg::COUNT],
-        gas: &mut Gas,
-        serve: F,
-    ) -> Result<Left, SysError>
-    where
-        F: FnMut(u64, Guest<'_>) -> HostReply,
-    {
+        state: &mut GuestState,
+        serve: H,
+    ) -> Result<Left, Broken> {
         let target = self.text.start + entry.0 as usize;
-        if !self.text.contains(&target) {
-            return Err(broken("entry point past the end of the code"));
+        if target >= self.text.end {
+            return Err(Broken::Entry);
         }
-        let GuestMemory::Mapped(mapped) = &*memory else { return Err(broken("memory without an address space")) };
-        let (context, space) = (mapped.context_ptr(), Arc::as_ptr(mapped.reservation()));
-        let regs: *mut [u64; Reg::COUNT] = regs;
-        let mut host = HostSide { serve, memory, context, regs, space, kept: None, panic: None };
-        let activation = Activation { context, text: self.text.clone(), page_lost: Cell::new(false) };
+        let GuestMemory::Mapped(mapped) = &*memory else { return Err(Broken::NoAddressSpace) };
+        let context = mapped.context_ptr();
+        let state: *mut GuestState = state;
+        let mut host = HostSide { serve, memory, made: None };
         // SAFETY: the context is always accessible, and nothing else uses it: the memory is borrowed.
         unsafe {
-            (*context).gas = *gas;
-            (*context).regs = regs as u64;
+            (*context).state = state as u64;
             (*context).text_base = self.text.start as u64;
-            (*context).host_call_entry = host_call_entry::<F> as *const () as u64;
+            (*context).host_call_entry = first_host_call::<H> as *const () as u64;
             (*context).host_call_data = (&raw mut host) as u64;
         }
+        let activation = Activation { context, text: &raw const self.text, page_lost: Cell::new(false) };
         let base = context as u64 + CONTEXT_BYTES as u64;
         // SAFETY: gs base and context belong together, the target was checked, `new` vouches for the code, and
-        // `host_call_entry` does not unwind. The address space stays: `host` holds the only reference to its owner, and
-        // keeps it alive before it lends that to anybody.
-        let leave = activation.during(|nested| unsafe { self.gs_base.during(base, nested, || enter(regs, target)) });
+        // the functions for host calls do not unwind. The address space stays: `host` holds the only reference to its owner,
+        // and keeps it alive before it lends that to anybody.
+        let leave = activation.during(|nested| unsafe { self.gs_base.during(base, nested, || enter(state, target)) });
+        if let Some(made) = host.made {
+            made.finish(host.memory)?;
+        }
         // SAFETY: as above.
-        let (gas_left, site, host_call_pc) = unsafe { ((*context).gas, (*context).site, (*context).host_call_pc) };
-        *gas = gas_left;
-        let reason = Leave::from_number(leave).ok_or_else(|| broken("code left for an unknown reason"))?;
-        if let Some(panic) = host.panic {
-            resume_unwind(panic);
-        }
+        let (site, host_call) = unsafe { ((*context).site, (*context).left_at_host_call) };
+        let reason = Leave::from_number(leave).ok_or(Broken::Reason)?;
         if reason == Leave::Fault && activation.page_lost.get() {
-            return Err(broken("a page of guest memory is missing from its file"));
+            return Err(Broken::PageLost);
         }
-        if host.kept.is_some() && !is_in(host.memory, space) {
-            return Err(broken("a host call put other memory in the place of the guest's"));
-        }
-        Ok(Left { reason, site, host_call_pc: Pc(host_call_pc as u32) })
+        Ok(Left { reason, site, host_call_pc: HostCall::from_packed(host_call).pc })
     }
 }
 
@@ -119,16 +115,36 @@ impl CompiledCode {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Left {
     pub reason: Leave,
-    /// [`VmContext::site`].
+    /// [`VmContext::site`](tvm_abi::VmContext::site).
     pub site: u64,
-    /// The last host call, if there was one.
+    /// The host call, if that was the reason.
     pub host_call_pc: Pc,
 }
 
-/// Whether the memory lies in an address space.
-#[inline]
-fn is_in(memory: &GuestMemory, space: *const Reservation) -> bool {
-    matches!(memory, GuestMemory::Mapped(memory) if Arc::as_ptr(memory.reservation()) == space)
+/// Why code does not run, or cannot have been run. None of it says anything about the guest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    /// The object is corrupt.
+    #[error("entry point past the end of the code")]
+    Entry,
+    /// The memory is one for the interpreter.
+    #[error("memory without an address space")]
+    NoAddressSpace,
+    /// Stubs and runtime do not agree.
+    #[error("code left for an unknown reason")]
+    Reason,
+    /// The object's file was cut off, or its medium failed.
+    #[error("a page of guest memory is missing from its file")]
+    PageLost,
+    /// Where the code ran is gone.
+    #[error("a host call put other memory in the place of the guest's")]
+    OtherMemory,
+}
+
+impl From<Broken> for SysError {
+    fn from(broken: Broken) -> Self {
+        Self { operation: "running compiled code", source: std::io::Error::other(broken) }
+    }
 }
 
 impl std::fmt::Debug for CompiledCode {
@@ -137,66 +153,101 @@ impl std::fmt::Debug for CompiledCode {
     }
 }
 
-fn broken(reason: &'static str) -> SysError {
-    SysError { operation: "running compiled code", source: std::io::Error::other(reason) }
+/// What a run's host calls work on.
+struct HostSide<'a, H> {
+    serve: H,
+    memory: &'a mut GuestMemory,
+    /// Set by the first host call.
+    made: Option<CallsMade>,
 }
 
-/// What a run's host calls work on.
-struct HostSide<'a, F> {
-    serve: F,
-    memory: &'a mut GuestMemory,
-    context: *mut VmContext,
-    regs: *mut [u64; Reg::COUNT],
-    /// The address space that the code runs in.
-    space: *const Reservation,
-    /// The same, kept alive since the first host call: hosts may replace the memory.
-    kept: Option<Arc<Reservation>>,
+/// What a run with host calls leaves behind.
+struct CallsMade {
+    /// The address space that the code runs in, kept alive: hosts may replace the memory.
+    space: Arc<Reservation>,
+    /// The last call's.
     panic: Option<Box<dyn Any + Send>>,
 }
 
-impl<F: FnMut(u64, Guest<'_>) -> HostReply> HostSide<'_, F> {
-    #[inline]
-    fn host_call(&mut self) -> HostReply {
-        if self.kept.is_none() {
-            self.keep();
-        }
-        // SAFETY: the code that uses the context and the registers waits, and the context's address space is kept.
-        let (context, regs) = unsafe { (&mut *self.context, &mut *self.regs) };
-        let pc = Pc(context.host_call_pc as u32);
-        let guest = Guest { regs, gas: &mut context.gas, pc, memory: &mut *self.memory };
-        let reply = (self.serve)(context.host_call_id, guest);
-        match &*self.memory {
-            GuestMemory::Mapped(memory) if is_in(self.memory, self.space) && memory.hardware_protected() => reply,
-            // The call may have changed rights in a way that the processor cannot check.
-            _ => HostReply::Leave,
-        }
-    }
-
+impl CallsMade {
+    /// Goes on with a panic; fails if the memory is not the one that the code ran on.
     #[cold]
-    fn keep(&mut self) {
-        if let GuestMemory::Mapped(mapped) = &*self.memory {
-            self.kept = Some(Arc::clone(mapped.reservation()));
+    #[inline(never)]
+    fn finish(self, memory: &GuestMemory) -> Result<(), Broken> {
+        if let Some(panic) = self.panic {
+            resume_unwind(panic);
         }
+        if is_in(memory, &self.space) { Ok(()) } else { Err(Broken::OtherMemory) }
+    }
+}
+
+/// Whether the memory lies in this address space.
+#[inline]
+fn is_in(memory: &GuestMemory, space: &Arc<Reservation>) -> bool {
+    matches!(memory, GuestMemory::Mapped(memory) if Arc::ptr_eq(memory.reservation(), space))
+}
+
+impl<H: HostServes> HostSide<'_, H> {
+    #[inline]
+    fn host_call(&mut self, pc: Pc, id: u64, saved: &mut Saved) -> HostReply {
+        let guest = Guest { regs: &mut saved.regs, gas: &mut saved.gas, pc, memory: &mut *self.memory };
+        let reply = self.serve.serve(id, guest);
+        let is_fit = match (&*self.memory, &self.made) {
+            (GuestMemory::Mapped(memory), Some(made)) => {
+                // Otherwise the call changed rights in a way that the processor cannot check.
+                Arc::ptr_eq(memory.reservation(), &made.space) && memory.hardware_protected()
+            }
+            _ => false,
+        };
+        if is_fit { reply } else { HostReply::Leave }
     }
 
     #[cold]
     fn panicked(&mut self, panic: Box<dyn Any + Send>) -> HostReply {
-        self.panic = Some(panic);
+        if let Some(made) = &mut self.made {
+            made.panic = Some(panic);
+        }
         HostReply::Leave
+    }
+}
+
+/// Called by the host call stub the first time in a run.
+///
+/// # Safety
+/// As for [`next_host_call`].
+unsafe extern "sysv64" fn first_host_call<H: HostServes>(
+    host: *mut HostSide<'_, H>,
+    call: u64,
+    saved: *mut Saved,
+) -> u64 {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        if let GuestMemory::Mapped(memory) = &*(*host).memory {
+            (*host).made = Some(CallsMade { space: Arc::clone(memory.reservation()), panic: None });
+            (*memory.context_ptr()).host_call_entry = next_host_call::<H> as *const () as u64;
+        }
+        next_host_call(host, call, saved)
     }
 }
 
 /// Called by the host call stub.
 ///
 /// # Safety
-/// `host` must be the host's side of a run whose `serve` is an `F`, and the code must have made a host call.
-unsafe extern "sysv64" fn host_call_entry<F>(host: *mut HostSide<'_, F>) -> u64
-where
-    F: FnMut(u64, Guest<'_>) -> HostReply,
-{
-    // SAFETY: `run` put a pointer to its `HostSide<F>` there and waits for the code to leave.
-    let host = unsafe { &mut *host };
-    catch_unwind(AssertUnwindSafe(|| host.host_call())).unwrap_or_else(|panic| host.panicked(panic)) as u64
+/// `host` must be the host's side of a run whose `serve` is an `H`, and the code must have made this host call with gas and
+/// registers `saved`.
+unsafe extern "sysv64" fn next_host_call<H: HostServes>(
+    host: *mut HostSide<'_, H>,
+    call: u64,
+    saved: *mut Saved,
+) -> u64 {
+    let call = HostCall::from_packed(call);
+    let (pc, id) = (call.pc, call.id());
+    // SAFETY: `run` put a pointer to its `HostSide<H>` there and waits for the code to leave; the stub's part of the stack
+    // is nobody else's.
+    let (host, saved) = unsafe { (&mut *host, &mut *saved) };
+    let lent = &mut *host;
+    let served = catch_unwind(AssertUnwindSafe(move || lent.host_call(pc, id, saved)));
+    served.unwrap_or_else(|panic| host.panicked(panic)) as u64
 }
 
 #[cfg(test)]

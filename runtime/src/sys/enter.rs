@@ -11,21 +11,26 @@
 //! that it is aligned for Rust once the code has called a stub. At [`HOST_RSP`] lie the two registers that
 //! inline assembly cannot declare as overwritten. The direction flag and MXCSR are not touched.
 //!
-//! Guest registers are moved directly to and from where Rust keeps them ([`REGS`]): a copy made right
-//! afterwards, in larger pieces, would have to wait until the processor has written the small ones.
+//! Gas and registers are moved directly to and from where Rust looks for them, which is [`STATE`], or the stack during a host call:
+//! a copy made right afterwards, in larger pieces, would have to wait until the processor has written the small ones. Some
+//! processors write one register each cycle, so that stores are what a call costs.
 //!
 //! The gs base must be guest address 0 all the while. There is no unwind information for these functions: panics must
 //! not pass them, and backtraces from a host call end here.
 
 use std::arch::{asm, naked_asm};
 
-use tvm_abi::context::{GAS_SLOT, HOST_CALL_DATA, HOST_CALL_ENTRY, HOST_RSP, REGS, SITE, TEXT_BASE};
+use tvm_abi::context::{
+    HOST_CALL_DATA, HOST_CALL_ENTRY, HOST_RSP, LEFT_AT_HOST_CALL, SITE, STATE, STATE_GAS, STATE_REGS, TEXT_BASE,
+};
 use tvm_abi::registers::{GAS, GUEST, SCRATCH};
 use tvm_abi::{HALT_KEY, HostReg, Leave, Stub};
-use tvm_isa::Reg;
+use tvm_isa::{Gas, Reg};
 
-/// Makes `save_guest` and `load_guest`, which move all guest registers and the gas between processor and memory, from
-/// the table of registers. The build fails when the table is not the one in the ABI.
+use crate::exit::GuestState;
+
+/// Makes `save_guest` and `load_guest`, which move all guest registers and the gas between processor and memory, as they lie
+/// in [`GuestState`], from the table of registers. The build fails when the table is not the one in the ABI.
 macro_rules! guest_registers {
     ($($index:literal $name:literal $reg:ident,)* last $last:literal $last_name:literal $last_reg:ident,
      gas $gas:literal $gas_reg:ident) => {
@@ -35,24 +40,23 @@ macro_rules! guest_registers {
             assert!([$($index,)* $last].len() == GUEST.len());
             assert!(GAS as u8 == HostReg::$gas_reg as u8);
         };
-        /// Overwrites the scratch register.
+        /// To the address in a register.
         macro_rules! save_guest {
-            () => {
+            ($to:literal) => {
                 concat!(
-                    "mov rdx, qword ptr gs:[{regs}]\n",
-                    $("mov qword ptr [rdx + 8 * ", $index, "], ", $name, "\n",)*
-                    "mov qword ptr [rdx + 8 * ", $last, "], ", $last_name, "\n",
-                    "mov qword ptr gs:[{gas}], ", $gas, "\n",
+                    $("mov qword ptr [", $to, " + {regs} + 8 * ", $index, "], ", $name, "\n",)*
+                    "mov qword ptr [", $to, " + {regs} + 8 * ", $last, "], ", $last_name, "\n",
+                    "mov qword ptr [", $to, " + {gas}], ", $gas, "\n",
                 )
             };
         }
-        /// From the address in the register that is loaded last; the scratch register is kept.
+        /// From the address in a register, which may be the one that is loaded last; the scratch register is kept.
         macro_rules! load_guest {
-            () => {
+            ($from:literal) => {
                 concat!(
-                    "mov ", $gas, ", qword ptr gs:[{gas}]\n",
-                    $("mov ", $name, ", qword ptr [", $last_name, " + 8 * ", $index, "]\n",)*
-                    "mov ", $last_name, ", qword ptr [", $last_name, " + 8 * ", $last, "]\n",
+                    "mov ", $gas, ", qword ptr [", $from, " + {gas}]\n",
+                    $("mov ", $name, ", qword ptr [", $from, " + {regs} + 8 * ", $index, "]\n",)*
+                    "mov ", $last_name, ", qword ptr [", $from, " + {regs} + 8 * ", $last, "]\n",
                 )
             };
         }
@@ -78,6 +82,9 @@ guest_registers! {
 
 const _: () = assert!(SCRATCH as u8 == HostReg::Rdx as u8, "enter jumps through rdx");
 
+const _: () = assert!(std::mem::offset_of!(GuestState, gas) == STATE_GAS);
+const _: () = assert!(std::mem::offset_of!(GuestState, regs) == STATE_REGS);
+
 /// Returns from [`enter`] with a reason: the end of every way out.
 macro_rules! return_to_host {
     () => {
@@ -94,21 +101,21 @@ macro_rules! forget_call {
 }
 
 /// Loads guest registers and gas and jumps to `target`. Returns when the code leaves; then guest registers and gas are
-/// in memory again, the result is a [`Leave`] as a number, and the context's site says where it was.
+/// in `state` again, the result is a [`Leave`] as a number, and the context's site says where it was.
 ///
 /// # Safety
 /// The gs base must be guest address 0 of a reservation, whose context names the stubs below, and `target` an entry point
-/// of code that TVM's compiler made. The context must name `regs`, which nobody else uses meanwhile, and a function
+/// of code that TVM's compiler made. The context must name `state`, which nobody else uses meanwhile, and a function
 /// for host calls that does not unwind.
 #[inline(always)]
-pub(super) unsafe fn enter(regs: *mut [u64; Reg::COUNT], target: usize) -> u64 {
+pub(super) unsafe fn enter(state: *mut GuestState, target: usize) -> u64 {
     let leave: u64;
     // SAFETY: as the caller vouches; every register that guests use and `enter_guest` does not keep is named.
     unsafe {
         asm!(
             "call {enter}",
             enter = sym enter_guest,
-            in("rdi") regs,
+            in("rdi") state,
             in("rsi") target,
             lateout("rax") leave,
             lateout("r12") _,
@@ -129,10 +136,11 @@ unsafe extern "sysv64" fn enter_guest() {
         "push rbx",
         "mov qword ptr gs:[{host_rsp}], rsp",
         "mov rdx, rsi",
-        load_guest!(),
+        load_guest!("rdi"),
         "jmp rdx",
         host_rsp = const HOST_RSP,
-        gas = const GAS_SLOT,
+        gas = const STATE_GAS,
+        regs = const STATE_REGS,
     )
 }
 
@@ -144,13 +152,15 @@ macro_rules! leaving_stub {
         unsafe extern "sysv64" fn $name() {
             naked_asm!(
                 "pop qword ptr gs:[{site}]",
-                save_guest!(),
+                "mov rdx, qword ptr gs:[{state}]",
+                save_guest!("rdx"),
                 forget_call!(),
                 return_to_host!(),
                 site = const SITE,
                 reason = const Leave::$reason as u64,
-                regs = const REGS,
-                gas = const GAS_SLOT,
+                state = const STATE,
+                regs = const STATE_REGS,
+                gas = const STATE_GAS,
                 host_rsp = const HOST_RSP,
             )
         }
@@ -177,13 +187,15 @@ macro_rules! leaving_jump {
                 $($line,)*
                 "add rdx, qword ptr gs:[{text_base}]",
                 "mov qword ptr gs:[{site}], rdx",
-                save_guest!(),
+                "mov rdx, qword ptr gs:[{state}]",
+                save_guest!("rdx"),
                 return_to_host!(),
                 text_base = const TEXT_BASE,
                 site = const SITE,
                 reason = const Leave::$reason as u64,
-                regs = const REGS,
-                gas = const GAS_SLOT,
+                state = const STATE,
+                regs = const STATE_REGS,
+                gas = const STATE_GAS,
                 host_rsp = const HOST_RSP,
                 $($operand)*
             )
@@ -203,41 +215,65 @@ leaving_jump! {
     jump_elsewhere Interpret;
 }
 
-/// [`Stub::HostCall`]. The host may have changed any register, so that all are loaded again.
+/// Gas and registers during a host call, on the stack below what the guest pushed.
+#[repr(C)]
+pub(super) struct Saved {
+    pub gas: Gas,
+    pub regs: [u64; Reg::COUNT],
+}
+
+const _: () = assert!(std::mem::offset_of!(Saved, gas) == STATE_GAS);
+const _: () = assert!(std::mem::offset_of!(Saved, regs) == STATE_REGS);
+const _: () = assert!(size_of::<Saved>().is_multiple_of(16), "the stack is aligned and stays so");
+
+/// [`Stub::HostCall`]. The host may have changed any register, so that all are loaded again. While it is at work, r12
+/// holds the call.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn host_call() {
     naked_asm!(
-        save_guest!(),
+        "sub rsp, {saved}",
+        save_guest!("rsp"),
         "mov rdi, qword ptr gs:[{data}]",
+        "mov rsi, rdx",
+        "mov r12, rdx",
+        "mov rdx, rsp",
         "call qword ptr gs:[{entry}]",
         "test eax, eax",
         "jnz 2f",
-        "mov rdi, qword ptr gs:[{regs}]",
-        load_guest!(),
+        load_guest!("rsp"),
+        "add rsp, {saved}",
         "ret",
         "2:",
-        "pop qword ptr gs:[{site}]",
-        forget_call!(),
-        return_to_host!(),
+        "mov qword ptr gs:[{left_at}], r12",
+        load_guest!("rsp"),
+        "add rsp, {saved}",
+        "jmp {leave}",
+        saved = const size_of::<Saved>(),
         data = const HOST_CALL_DATA,
         entry = const HOST_CALL_ENTRY,
-        site = const SITE,
-        reason = const Leave::HostCall as u64,
-        regs = const REGS,
-        gas = const GAS_SLOT,
-        host_rsp = const HOST_RSP,
+        left_at = const LEFT_AT_HOST_CALL,
+        leave = sym leave_at_host_call,
+        regs = const STATE_REGS,
+        gas = const STATE_GAS,
     )
+}
+
+leaving_stub! {
+    /// What [`host_call`] is when the host wants to leave.
+    leave_at_host_call HostCall
 }
 
 /// Where the signal handler lets a faulting guest go on. The context's site is set; all registers are the guest's.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn fault_exit() {
     naked_asm!(
-        save_guest!(),
+        "mov rdx, qword ptr gs:[{state}]",
+        save_guest!("rdx"),
         return_to_host!(),
         reason = const Leave::Fault as u64,
-        regs = const REGS,
-        gas = const GAS_SLOT,
+        state = const STATE,
+                regs = const STATE_REGS,
+        gas = const STATE_GAS,
         host_rsp = const HOST_RSP,
     )
 }

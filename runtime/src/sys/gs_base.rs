@@ -47,14 +47,15 @@ impl GsBase {
     #[inline]
     pub(crate) unsafe fn during<T>(self, base: u64, nested: bool, work: impl FnOnce() -> T) -> T {
         let before = self.get();
-        if before != base {
-            // SAFETY: the caller vouches for the address, and that nobody but `work` uses it.
-            unsafe { self.set(base) };
+        if before == base {
+            return work();
         }
+        // SAFETY: the caller vouches for the address, and that nobody but `work` uses it.
+        unsafe { self.set(base) };
         let result = work();
         if !nested && (before == 0 || before == LEFT.with(Cell::get)) {
             LEFT.with(|left| left.set(base));
-        } else if before != base {
+        } else {
             // SAFETY: it was in force before.
             unsafe { self.set(before) };
         }
@@ -64,18 +65,23 @@ impl GsBase {
     /// This thread's gs base. Async-signal-safe; may change `errno`.
     #[inline]
     pub(crate) fn get(self) -> u64 {
-        let mut base = 0_u64;
         match self {
-            // SAFETY: this way was detected; the instruction changes nothing else.
-            Self::Instructions => unsafe {
-                asm!("rdgsbase {}", out(reg) base, options(nomem, nostack, preserves_flags))
-            },
-            Self::SystemCall => {
-                // SAFETY: the kernel writes eight bytes to `base`.
-                let failed = unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_GET_GS, &raw mut base) };
-                debug_assert_eq!(failed, 0);
+            Self::Instructions => {
+                let base;
+                // SAFETY: this way was detected; the instruction changes nothing else.
+                unsafe { asm!("rdgsbase {}", out(reg) base, options(nomem, nostack, preserves_flags)) };
+                base
             }
+            Self::SystemCall => Self::ask_kernel(),
         }
+    }
+
+    #[cold]
+    fn ask_kernel() -> u64 {
+        let mut base = 0_u64;
+        // SAFETY: the kernel writes eight bytes to `base`.
+        let failed = unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_GET_GS, &raw mut base) };
+        debug_assert_eq!(failed, 0);
         base
     }
 
@@ -88,12 +94,18 @@ impl GsBase {
         match self {
             // SAFETY: this way was detected; the caller vouches for the address.
             Self::Instructions => unsafe { asm!("wrgsbase {}", in(reg) base, options(nostack, preserves_flags)) },
-            Self::SystemCall => {
-                // SAFETY: the caller vouches for the address.
-                let failed = unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_SET_GS, base) };
-                debug_assert_eq!(failed, 0);
-            }
+            // SAFETY: the caller vouches for the address.
+            Self::SystemCall => unsafe { Self::tell_kernel(base) },
         }
+    }
+
+    /// # Safety
+    /// As for [`Self::set`].
+    #[cold]
+    unsafe fn tell_kernel(base: u64) {
+        // SAFETY: the caller vouches for the address.
+        let failed = unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_SET_GS, base) };
+        debug_assert_eq!(failed, 0);
     }
 }
 

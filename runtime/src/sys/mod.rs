@@ -19,7 +19,7 @@ mod resident;
 mod signals;
 
 pub(crate) use background_thread::become_background_thread;
-pub(crate) use compiled::{HostReply, Left};
+pub(crate) use compiled::{Broken, HostReply, HostServes, Left};
 pub(crate) use cpu::host_features;
 pub use error::SysError;
 pub(crate) use forks::forks;

@@ -84,7 +84,7 @@ impl NativeModule {
     /// # Errors
     /// When the object's file cannot be read.
     pub(crate) fn initial_data(&self) -> Result<(Vec<u8>, Vec<u8>), SysError> {
-        let read = |span: FileSpan| {
+        let read = |span: FileSpan| -> Result<Vec<u8>, SysError> {
             let mut bytes = vec![0; span.len as usize];
             let read = self.file()?.read_exact_at(&mut bytes, span.offset);
             read.map_err(|source| SysError { operation: "reading an object", source })?;

@@ -16,8 +16,8 @@ use std::ptr::NonNull;
 use libc::c_int;
 use tvm_abi::context::{CONTEXT_BYTES, JUMP_TABLE_BYTES};
 use tvm_abi::{Stub, VmContext};
+use tvm_isa::GuestAddr;
 use tvm_isa::layout::ARGUMENTS_START;
-use tvm_isa::{Gas, GuestAddr};
 
 use super::SysError;
 use super::enter::stub_address;
@@ -98,15 +98,13 @@ impl Reservation {
     /// Nothing else may use the context meanwhile.
     pub(crate) unsafe fn reset_context(&self) {
         let fresh = VmContext {
-            gas: Gas(0),
-            regs: 0,
+            state: 0,
             host_rsp: 0,
             site: 0,
             text_base: 0,
-            host_call_id: 0,
-            host_call_pc: 0,
             host_call_entry: 0,
             host_call_data: 0,
+            left_at_host_call: 0,
             stubs: Stub::ALL.map(|stub| stub_address(stub) as u64),
         };
         // SAFETY: the context page is writable, and the caller vouches that nobody else uses it.

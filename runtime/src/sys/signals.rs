@@ -112,8 +112,9 @@ fn leave_guest(gs_base: GsBase, signal: c_int, info: &siginfo_t, context: &mut u
     // SAFETY: the pointer is null or refers to a frame of this thread that has not returned.
     let Some(activation) = (unsafe { Activation::current().as_ref() }) else { return false };
     let instruction = &mut context.uc_mcontext.gregs[libc::REG_RIP as usize];
-    let is_guest =
-        gs_base == activation.context as usize + CONTEXT_BYTES && activation.text.contains(&(*instruction as usize));
+    // SAFETY: the range lies in the code that runs.
+    let text = unsafe { &*activation.text };
+    let is_guest = gs_base == activation.context as usize + CONTEXT_BYTES && text.contains(&(*instruction as usize));
     if !is_guest {
         return false;
     }

@@ -111,7 +111,7 @@ impl<'a> Code<'a> {
         let text = section(tvm_abi::sections::TEXT);
         let map = PcMap::parse(section(tvm_abi::sections::PC_MAP)).expect("a valid pc map");
         let mut names = BTreeMap::new();
-        for (number, stub) in (0..).zip(Stub::ALL) {
+        for (number, (stub, _)) in (0..).zip(Stub::THUNKS) {
             names.insert(TEXT_FILE_OFFSET + 8 * number, format!("{stub:?}"));
         }
         for region in map.regions() {
@@ -154,7 +154,7 @@ impl<'a> Code<'a> {
 
     /// All machine code up to the cold sites, with the names of its places.
     fn all(&self) -> Vec<String> {
-        let start = Stub::ALL.len() as u32 * 8;
+        let start = Stub::THUNKS.len() as u32 * 8;
         let bytes = &self.text[start as usize..self.cold_start as usize];
         let mut lines = Vec::new();
         for instruction in Decoder::with_ip(64, bytes, address(TextOffset(start)), DecoderOptions::NONE) {

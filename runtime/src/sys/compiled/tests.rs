@@ -1,6 +1,7 @@
 use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm, x64};
 use tvm_abi::Stub;
-use tvm_isa::GuestAddr;
+use tvm_abi::context::STATE_REGS;
+use tvm_isa::{Gas, GuestAddr, Pc};
 
 use super::super::enter::stub_address;
 use super::*;
@@ -36,11 +37,16 @@ pub(crate) fn store(ops: &mut x64::Assembler) {
     ops.extend([0x65, 0x67, 0x48, 0x89, 0x07]);
 }
 
+impl<F: FnMut(u64, Guest<'_>) -> HostReply> HostServes for F {
+    fn serve(&mut self, id: u64, guest: Guest<'_>) -> HostReply {
+        self(id, guest)
+    }
+}
+
 /// A guest with registers of its own.
 pub(crate) struct Machine {
     pub memory: GuestMemory,
-    pub regs: [u64; Reg::COUNT],
-    pub gas: Gas,
+    pub state: GuestState,
 }
 
 impl Machine {
@@ -53,9 +59,9 @@ impl Machine {
     }
 
     pub(crate) fn of(memory: GuestMemory) -> Self {
-        let mut regs = [0; Reg::COUNT];
-        regs[7] = 16 << 12;
-        Self { memory, regs, gas: Gas(0) }
+        let mut state = GuestState::new(Pc(0), Gas(0));
+        state.regs[7] = 16 << 12;
+        Self { memory, state }
     }
 
     /// Runs from the start; host calls are not expected.
@@ -67,11 +73,11 @@ impl Machine {
         &mut self,
         code: &CompiledCode,
         serve: impl FnMut(u64, Guest<'_>) -> HostReply,
-    ) -> Result<Left, SysError> {
-        code.run(&mut self.memory, TextOffset(0), &mut self.regs, &mut self.gas, serve)
+    ) -> Result<Left, Broken> {
+        code.run(&mut self.memory, TextOffset(0), &mut self.state, serve)
     }
 
-    fn context(&mut self) -> *mut VmContext {
+    fn context(&mut self) -> *mut tvm_abi::VmContext {
         match &self.memory {
             GuestMemory::Mapped(memory) => memory.context_ptr(),
             GuestMemory::Paged(_) => unreachable!("machines have mapped memory"),
@@ -102,11 +108,11 @@ fn registers_and_gas_pass_in_and_out() {
             site = call(ops, stub);
         });
         let mut guest = Machine::new(&[]);
-        (guest.regs, guest.gas) = (numbered(), Gas(3));
+        (guest.state.regs, guest.state.gas) = (numbered(), Gas(3));
         let left = guest.run(&code);
         assert_eq!((left.reason, left.site), (reason, (code.text.start + site) as u64));
-        assert_eq!(guest.regs, numbered().map(|value| value + 1));
-        assert_eq!(guest.gas, Gas(3_u64.wrapping_sub(5)));
+        assert_eq!(guest.state.regs, numbered().map(|value| value + 1));
+        assert_eq!(guest.state.gas, Gas(3_u64.wrapping_sub(5)));
         // SAFETY: the context is accessible, and nothing runs.
         assert_eq!(unsafe { (*guest.context()).text_base }, code.text.start as u64);
     }
@@ -133,10 +139,10 @@ fn only_the_halt_address_halts() {
             );
         });
         let mut guest = Machine::new(&[]);
-        (guest.regs, guest.gas) = (numbered(), Gas(30));
+        (guest.state.regs, guest.state.gas) = (numbered(), Gas(30));
         let left = guest.run(&code);
         assert_eq!((left.reason, left.site), (reason, code.text.start as u64 + 0x123), "{rdx:#x}");
-        assert_eq!((guest.regs, guest.gas), (numbered().map(|value| value + 1), Gas(25)));
+        assert_eq!((guest.state.regs, guest.state.gas), (numbered().map(|value| value + 1), Gas(25)));
     }
     assert_eq!(tvm_abi::jump_key(tvm_isa::layout::HALT_ADDRESS), tvm_abi::HALT_KEY);
 }
@@ -153,8 +159,8 @@ fn each_register_is_where_the_abi_says() {
     });
     let mut guest = Machine::new(&[]);
     guest.run(&code);
-    assert_eq!(guest.regs, std::array::from_fn(|index| index as u64));
-    assert_eq!(guest.gas, Gas(77));
+    assert_eq!(guest.state.regs, std::array::from_fn(|index| index as u64));
+    assert_eq!(guest.state.gas, Gas(77));
 }
 
 #[test]
@@ -170,7 +176,7 @@ fn host_calls_see_and_change_the_guest() {
     });
     let mut guest = Machine::new(&[]);
     for leave_at in [1, 2, 3] {
-        (guest.regs, guest.gas) = (numbered(), Gas(100));
+        (guest.state.regs, guest.state.gas) = (numbered(), Gas(100));
         let mut calls = 0;
         let left = guest.run_with(&code, |_, guest| {
             calls += 1;
@@ -185,8 +191,8 @@ fn host_calls_see_and_change_the_guest() {
         assert_eq!(left.reason, expected);
         assert_eq!(calls, leave_at.min(2));
         let sum = 21 * leave_at - if leave_at == 3 { 20 } else { 0 };
-        assert_eq!(guest.regs, numbered().map(|value| value + sum));
-        assert_eq!(guest.gas, Gas(100 - 5 * leave_at));
+        assert_eq!(guest.state.regs, numbered().map(|value| value + sum));
+        assert_eq!(guest.state.gas, Gas(100 - 5 * leave_at));
         if leave_at == 2 {
             assert_eq!(left.site, (code.text.start + site) as u64);
         }
@@ -209,7 +215,7 @@ fn a_host_that_takes_the_memory_away_ends_the_run() {
             drop(std::mem::replace(guest.memory, replacement()));
             HostReply::Resume
         });
-        assert!(left.unwrap_err().to_string().contains("other memory in the place"));
+        assert_eq!(left, Err(Broken::OtherMemory));
     }
     // Back in time is as if nothing had been done.
     let mut guest = Machine::new(&[1; 8]);
@@ -246,13 +252,13 @@ fn guest_memory_is_reached_through_gs() {
     });
     let mut guest = Machine::new(&41_u64.to_le_bytes());
     // The upper half of the address does not count.
-    guest.regs[7] = 0xabcd_0000_0001_0000;
+    guest.state.regs[7] = 0xabcd_0000_0001_0000;
     guest.run(&code);
     assert_eq!(guest.memory.read(0x10008, 8).unwrap(), 42_u64.to_le_bytes());
 }
 
 /// Calls `enter` with known values in all registers that Rust wants kept, and returns whether they were.
-fn enters_like_a_function(regs: *mut [u64; Reg::COUNT], target: usize) -> bool {
+fn enters_like_a_function(state: *mut GuestState, target: usize) -> bool {
     let mut ops = x64::Assembler::new().unwrap();
     dynasm!(ops
         ; .arch x64
@@ -276,22 +282,21 @@ fn enters_like_a_function(regs: *mut [u64; Reg::COUNT], target: usize) -> bool {
     );
     let buffer = ops.finalize().unwrap();
     // SAFETY: the buffer holds the function above.
-    let function: extern "sysv64" fn(*mut [u64; Reg::COUNT], usize) -> bool =
-        unsafe { std::mem::transmute(buffer.as_ptr()) };
-    function(regs, target)
+    let function: extern "sysv64" fn(*mut GuestState, usize) -> bool = unsafe { std::mem::transmute(buffer.as_ptr()) };
+    function(state, target)
 }
 
-/// Does `work` as `CompiledCode::run` does it, with a host call function of its own, which gets the guest's registers.
-fn by_hand<T>(guest: &mut Machine, serve: *const (), work: impl FnOnce(*mut [u64; Reg::COUNT]) -> T) -> T {
-    let (context, regs) = (guest.context(), &raw mut guest.regs);
+/// Does `work` as `CompiledCode::run` does it, with a host call function of its own, which gets the address of the guest's registers.
+fn by_hand<T>(guest: &mut Machine, serve: *const (), work: impl FnOnce(*mut GuestState) -> T) -> T {
+    let (context, state) = (guest.context(), &raw mut guest.state);
     // SAFETY: the context is accessible and not in use.
     unsafe {
-        ((*context).regs, (*context).host_call_data) = (regs as u64, regs as u64);
+        ((*context).state, (*context).host_call_data) = (state as u64, &raw mut (*state).regs as u64);
         (*context).host_call_entry = serve as u64;
     }
     let way = GsBase::detect();
     // SAFETY: nothing else on this thread uses gs.
-    unsafe { way.during(context as u64 + CONTEXT_BYTES as u64, false, || work(regs)) }
+    unsafe { way.during(context as u64 + CONTEXT_BYTES as u64, false, || work(state)) }
 }
 
 #[test]
@@ -303,7 +308,7 @@ fn what_rust_wants_kept_is_kept() {
         });
         let mut guest = Machine::new(&[]);
         let kept =
-            by_hand(&mut guest, leave_at_once as *const (), |regs| enters_like_a_function(regs, code.text.start));
+            by_hand(&mut guest, leave_at_once as *const (), |state| enters_like_a_function(state, code.text.start));
         assert!(kept, "{stub:?}");
     }
 }
@@ -312,22 +317,39 @@ extern "sysv64" fn leave_at_once(_regs: *mut u64) -> u64 {
     1
 }
 
-/// Returns the stack pointer's distance from the alignment that functions may rely on.
+/// Puts into φ0 the word that its data points at and the stack pointer's distance from the alignment that functions may rely
+/// on, and the call into φ1.
 #[unsafe(naked)]
-extern "sysv64" fn stack_alignment(_regs: *mut u64) -> u64 {
-    std::arch::naked_asm!("lea rax, [rsp + 8]", "and rax, 15", "mov [rdi], rax", "mov eax, 1", "ret",)
+extern "sysv64" fn tells_what_it_got(_data: *mut u64, _call: u64, _saved: *mut Saved) -> u64 {
+    std::arch::naked_asm!(
+        "lea rax, [rsp + 8]",
+        "and rax, 15",
+        "add rax, [rdi]",
+        "mov [rdx + {regs}], rax",
+        "mov [rdx + {regs} + 8], rsi",
+        "mov eax, 1",
+        "ret",
+        regs = const STATE_REGS,
+    )
 }
 
 #[test]
-fn the_host_call_function_gets_an_aligned_stack_and_its_data() {
+fn the_host_call_function_gets_an_aligned_stack_its_data_and_the_call() {
+    let host_call = HostCall { pc: Pc(u32::MAX), immediate: -2 };
     let code = code(|ops| {
-        call(ops, Stub::HostCall);
+        dynasm!(ops
+            ; .arch x64
+            ; mov rdi, 0
+            ; mov rdx, QWORD host_call.packed() as i64
+            ; gs call QWORD [Stub::HostCall.slot()]
+        );
     });
     let mut guest = Machine::new(&[]);
-    guest.regs[0] = 99;
+    guest.state.regs[0] = 99;
     // SAFETY: context and code are as `enter` wants them.
-    let leave = by_hand(&mut guest, stack_alignment as *const (), |regs| unsafe { enter(regs, code.text.start) });
-    assert_eq!((leave, guest.regs[0]), (Leave::HostCall as u64, 0));
+    let leave = by_hand(&mut guest, tells_what_it_got as *const (), |state| unsafe { enter(state, code.text.start) });
+    assert_eq!((leave, guest.state.regs[0], guest.state.regs[7]), (Leave::HostCall as u64, 99, 0));
+    assert_eq!(HostCall::from_packed(guest.state.regs[1]), host_call);
 }
 
 #[test]
@@ -346,11 +368,11 @@ fn a_hosts_gs_base_is_put_back_in_both_ways() {
         let after = way.get();
         // SAFETY: as above.
         unsafe { way.set(before) };
-        assert_eq!((after, guest.regs[4]), (0x7000, 7));
+        assert_eq!((after, guest.state.regs[4]), (0x7000, 7));
         // Where there is none, a guest's may stay, and is as good as none.
         guest.run(&code);
         guest.run(&code);
-        assert_eq!(guest.regs[4], 7);
+        assert_eq!(guest.state.regs[4], 7);
     }
 }
 
@@ -375,7 +397,7 @@ fn nest(code: &CompiledCode, depth: u64) -> u64 {
         HostReply::Resume
     });
     assert_eq!(left.unwrap().reason, Leave::Interpret);
-    inner + guest.regs[4]
+    inner + guest.state.regs[4]
 }
 
 #[test]
@@ -403,9 +425,12 @@ fn a_panic_of_the_host_passes_the_guest() {
 #[test]
 fn entries_outside_the_code_are_refused() {
     let code = load_call_load();
-    let Machine { memory, regs, gas } = &mut Machine::new(&[]);
+    let Machine { memory, state } = &mut Machine::new(&[]);
     for past in [code.text.len() as u32, u32::MAX] {
-        assert!(code.run(memory, TextOffset(past), regs, gas, |_, _| HostReply::Leave).is_err());
+        assert_eq!(
+            code.run(memory, TextOffset(past), state, |_: u64, _: Guest<'_>| HostReply::Leave),
+            Err(Broken::Entry)
+        );
     }
 }
 

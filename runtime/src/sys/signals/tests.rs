@@ -30,8 +30,8 @@ fn storing() -> CompiledCode {
 
 /// Runs `code` with φ7 at `address`.
 fn access(code: &CompiledCode, guest: &mut Machine, address: u64) -> Leave {
-    guest.regs = [3; Reg::COUNT];
-    (guest.regs[7], guest.gas) = (address, Gas(9));
+    guest.state.regs = [3; Reg::COUNT];
+    (guest.state.regs[7], guest.state.gas) = (address, Gas(9));
     guest.run(code).reason
 }
 
@@ -45,7 +45,7 @@ fn a_fault_leaves_with_all_registers_at_the_instruction() {
         assert_eq!((left.reason, left.site - code.text().start as u64), (Leave::Fault, 3), "after the inc");
         let mut expected = [3; Reg::COUNT];
         (expected[7], expected[12]) = (0x2_0000, 5);
-        assert_eq!((guest.regs, guest.gas), (expected, Gas(9)));
+        assert_eq!((guest.state.regs, guest.state.gas), (expected, Gas(9)));
         assert_eq!(access(&code, &mut guest, 0x1_0000), Leave::Interpret);
     }
 }
@@ -83,13 +83,13 @@ fn guests_fault_within_host_calls_of_others() {
         call(ops, Stub::Interpret);
     });
     let (mut first, mut second) = (Machine::new(&[]), Machine::new(&[]));
-    first.regs[7] = 0x3_0000;
+    first.state.regs[7] = 0x3_0000;
     let left = first.run_with(&outer, |_, _| {
         assert_eq!(access(&loading(), &mut second, 0x2_0000), Leave::Fault);
         HostReply::Resume
     });
     assert_eq!(left.unwrap().reason, Leave::Fault);
-    assert_eq!((second.regs[7], first.regs[7]), (0x2_0000, 0x3_0000));
+    assert_eq!((second.state.regs[7], first.state.regs[7]), (0x2_0000, 0x3_0000));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn many_threads_fault_at_once() {
                 for page in 17..2000 {
                     let address = (page + thread) << 12;
                     assert_eq!(access(code, &mut guest, address), Leave::Fault);
-                    assert_eq!(guest.regs[7], address);
+                    assert_eq!(guest.state.regs[7], address);
                 }
             });
         }
@@ -123,7 +123,7 @@ fn a_page_missing_from_its_file_is_no_outcome_of_the_guest() {
     file.set_len(4096).unwrap();
     let mut guest = Machine::of(GuestMemory::Mapped(memory));
     assert_eq!(access(&loading(), &mut guest, 0x1_0000), Leave::Interpret);
-    guest.regs[7] = 0x1_1000;
+    guest.state.regs[7] = 0x1_1000;
     let error = guest.run_with(&loading(), |_, _| HostReply::Leave).unwrap_err();
     assert!(error.to_string().contains("missing from its file"), "{error}");
 }
