@@ -20,7 +20,6 @@ use tvm_isa::Reg;
 use crate::optimise::RegSet;
 pub use address::Sum;
 use buffer::CodeBuffer;
-#[cfg(test)]
 pub use buffer::READY;
 pub use encode::{Binary, BinaryImm, Extend, ShiftOp, Unary};
 pub use jumps::{Jumps, Target};
@@ -228,6 +227,12 @@ impl<'m> Assembler<'m> {
     #[inline]
     pub fn is_ready_for(&self, instructions: usize) -> bool {
         self.ops.is_ready_for(instructions)
+    }
+
+    /// Appends the low `len` bytes of `code`, at most 16.
+    #[inline]
+    pub fn put_long(&mut self, code: u128, len: usize) {
+        self.ops.put_long(code, len);
     }
 
     /// Whether the target CPU has all of `features`.

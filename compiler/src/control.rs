@@ -40,19 +40,19 @@ pub fn leave_at_jump(asm: &mut Assembler) -> TextOffset {
     TextOffset(pushed.0 - 1)
 }
 
-/// Charges a region's gas; jumps to the cold site `out_of_gas` when it does not fit.
+/// Charges gas, and jumps when it does not fit. The jump ends here; its distance is still to be filled in.
 #[inline(always)]
-pub fn charge(asm: &mut Assembler, gas: Gas, out_of_gas: u32) {
+pub fn charge(asm: &mut Assembler, gas: Gas) {
+    const BELOW: u64 = 0x0f | (0x80 | Condition::Below as u64) << 8;
     match i8::try_from(gas.0) {
         // `sub` and `jb` in one.
         Ok(small) => {
             const SUB: u64 = 0x48 | (GAS >> 3) as u64 | 0x83 << 8 | ((0xe8 | GAS & 7) as u64) << 16;
-            const BELOW: u64 = 0x0f | (0x80 | Condition::Below as u64) << 8;
-            asm.jump_to_cold_at_end_of(u128::from(SUB | (small as u64) << 24 | BELOW << 32), 10, out_of_gas);
+            asm.put_long(u128::from(SUB | (small as u64) << 24 | BELOW << 32), 10);
         }
         Err(_) => {
             asm.binary_imm(BinaryImm::Sub, Width::W64, GAS, gas.0 as i32);
-            asm.jump_if(Condition::Below, Target::Cold(out_of_gas));
+            asm.put_long(BELOW.into(), 6);
         }
     }
 }

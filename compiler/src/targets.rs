@@ -11,13 +11,16 @@ pub struct BlockTargets {
     /// Number of starts in the words before each word.
     ranks: Vec<u32>,
     count: u32,
+    /// Below which position a stop is an instruction that is one itself and not near to the end of the code.
+    ordinary_below: u32,
 }
 
 impl BlockTargets {
     /// Finds all block starts in one pass; those of another program are forgotten.
     pub fn scan(&mut self, program: &Program<'_>, rules: &Rules) {
-        let Self { starts, stops, ranks, count } = self;
+        let Self { starts, stops, ranks, count, ordinary_below } = self;
         starts.find(stops, program, rules);
+        *ordinary_below = if stops.has_gaps() { 0 } else { program.whole_below() };
         *count = 0;
         ranks.clear();
         ranks.extend(starts.words().iter().map(|word| {
@@ -29,7 +32,7 @@ impl BlockTargets {
 
     /// Bytes of memory that this takes.
     pub fn capacity_bytes(&self) -> usize {
-        let Self { starts, stops, ranks, count: _ } = self;
+        let Self { starts, stops, ranks, count: _, ordinary_below: _ } = self;
         starts.capacity_bytes() + stops.capacity_bytes() + ranks.capacity() * size_of::<u32>()
     }
 
@@ -42,6 +45,12 @@ impl BlockTargets {
     #[inline]
     pub fn region(&self, program: &Program<'_>, start: Pc) -> Option<Stretch> {
         self.stops.stretch(program, start)
+    }
+
+    /// Whether the stop at `last` stops by itself, whatever follows, and [`Program::marked`] gives it.
+    #[inline]
+    pub fn is_ordinary(&self, program: &Program<'_>, rules: &Rules, last: Pc) -> bool {
+        last.0 < self.ordinary_below || (program.stops_at(rules, last) && program.marked(last).is_some())
     }
 
     /// Whether a block starts at `pc`.

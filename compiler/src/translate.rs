@@ -4,7 +4,9 @@
 //! at a host call (which must see the exact gas) and at [`MAX_REGION_INSTRUCTIONS`]. Regions are the places where
 //! compiled code can be entered.
 
-use tvm_abi::{CpuFeatures, Observed, PcMapBuilder, Region, Site, Stub, TextOffset, Tier, context, sections};
+use tvm_abi::{
+    COLD_SITE_BYTES, CpuFeatures, Observed, PcMapBuilder, Region, Site, Stub, TextOffset, Tier, context, sections,
+};
 use tvm_isa::gas::{self, BlockCost};
 use tvm_isa::{Gas, GasModel, Instruction, Pc, Program, Rules, Stops, Validation};
 
@@ -13,7 +15,7 @@ mod in_turn;
 mod planned;
 mod ways;
 
-use crate::asm::{Assembler, Target};
+use crate::asm::{Assembler, READY, Target};
 use crate::control;
 use crate::error::CompileError;
 use crate::lower::{self, Ends};
@@ -111,7 +113,6 @@ impl<'p> Translator<'p> {
         jumps.begin(blocks);
         map.begin(blocks as usize, program.code().len() / 8);
         cold.clear();
-        cold.reserve(blocks as usize);
         let mut asm = Assembler::new(cpu, bytes, jumps);
         if asm.is_ready() {
             control::thunks(&mut asm);
@@ -216,7 +217,8 @@ impl<'p> Translator<'p> {
         self.next_block += u32::from(block.is_some());
         let charge = match block {
             Some(block) if self.optimisation.is_some() => self.begin_planned(block, pc),
-            _ => self.begin_region(block, pc, charge),
+            None if self.optimisation.is_some() => self.begin_rest(pc, charge),
+            _ => self.begin_region(block, charge),
         };
         let text = self.asm.here();
         self.map.region(Region { text, pc, charge });
@@ -227,15 +229,24 @@ impl<'p> Translator<'p> {
         }
     }
 
-    /// Emits a region's charge, where a block's label may be.
+    /// Emits a region's charge on the fast tier, where a block's label may be. The region's code follows at once.
     #[inline(always)]
-    fn begin_region(&mut self, block: Option<u32>, pc: Pc, charge: Gas) -> Gas {
+    fn begin_region(&mut self, block: Option<u32>, charge: Gas) -> Gas {
         if let Some(block) = block {
             self.asm.bind(block);
         }
         if charge > Gas(0) {
+            control::charge(&mut self.asm, charge);
+        }
+        charge
+    }
+
+    /// Emits the charge of a region at which no block starts, on the best tier.
+    fn begin_rest(&mut self, pc: Pc, charge: Gas) -> Gas {
+        if charge > Gas(0) {
             let out_of_gas = self.add_cold(Stub::OutOfGas, pc, charge);
-            control::charge(&mut self.asm, charge, out_of_gas);
+            control::charge(&mut self.asm, charge);
+            self.asm.leads_to(Target::Cold(out_of_gas));
         }
         charge
     }
@@ -255,7 +266,6 @@ impl<'p> Translator<'p> {
     }
 
     /// Adds a cold site of one place and gives its number.
-    #[inline(always)]
     fn add_cold(&mut self, stub: Stub, pc: Pc, give_back: Gas) -> u32 {
         let site = self.cold.len() as u32;
         self.cold.push(stub);
@@ -269,8 +279,11 @@ impl<'p> Translator<'p> {
         if let Some(ways) = &ways {
             self.detours(ways)?;
         }
+        self.map.cold_start(self.asm.here());
+        if ways.is_none() {
+            self.cold_sites_of_regions()?;
+        }
         let cold_start = self.asm.here();
-        self.map.cold_start(cold_start);
         let mut cold = self.cold.iter();
         while let Some(&stub) = cold.next() {
             if !self.asm.is_ready() {
@@ -291,6 +304,24 @@ impl<'p> Translator<'p> {
         self.fill_jump_table();
         if let Some(ways) = ways {
             self.asm.name_blocks(ways.begins());
+        }
+        Ok(())
+    }
+
+    /// Emits a cold site for each region of the fast tier and lets its charge, which is right before its code, jump there.
+    fn cold_sites_of_regions(&mut self) -> Result<(), Stopped> {
+        let Self { asm, map, .. } = self;
+        map.regions_have_cold_sites();
+        let regions = map.regions();
+        let bytes = regions.len() * COLD_SITE_BYTES as usize;
+        if !asm.is_ready_for(bytes / READY + 1) {
+            return Err(Stopped::Full);
+        }
+        for Region { text, charge, .. } in regions {
+            if charge > Gas(0) {
+                asm.let_jump(text, asm.here());
+            }
+            control::call(asm, Stub::OutOfGas);
         }
         Ok(())
     }

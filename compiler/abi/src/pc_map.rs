@@ -6,7 +6,8 @@
 //! offset; a loop's code may be there several times, so that program counters may fall.
 //!
 //! ```text
-//!   u32 region count n | u32 site stream bytes | u32 cold site count m | u32 text offset of the cold sites
+//!   u32 region count n | u32 site stream bytes | u32 cold site records m | u32 text offset of the cold sites
+//!   u32 cold sites of regions: n or 0
 //!   n × { u32 text offset | u32 pc | u32 charge | u32 start of its sites in the stream }
 //!   m × { u32 pc | u32 give-back }
 //!   stream: per site { ULEB128 text offset − previous | zigzag ULEB128 pc − previous | ULEB128 2 · give-back + has parts | parts }
@@ -14,8 +15,9 @@
 //! ```
 //!
 //! The first site of a region counts from the region's start. *Cold sites* stand together at the end of the text, each
-//! a call of [`COLD_SITE_BYTES`] bytes, so that their index follows from the return address. Dynamic jumps take two: a
-//! push of what would be the return address of the first, and a jump ([`crate::Stub::Jump`]).
+//! a call of [`COLD_SITE_BYTES`] bytes, so that their index follows from the return address. Where each region has one, for a
+//! charge that does not fit, those come first, in the order of the regions, whose records say all about them. Dynamic jumps
+//! take two: a push of what would be the return address of the first, and a jump ([`crate::Stub::Jump`]).
 //!
 //! The text offset of a site is that of the machine instruction that faults, or of the last byte of the instruction that
 //! calls a stub: the return address less one, because the return address itself may begin the next region.
@@ -30,7 +32,7 @@ use tvm_isa::{Gas, Pc};
 use crate::{AddressParts, TextOffset};
 
 /// Bytes before the first region record.
-const HEADER: usize = 16;
+const HEADER: usize = 20;
 /// Bytes in a region record.
 const RECORD: usize = 16;
 /// Bytes in a cold site's record.
@@ -74,26 +76,25 @@ pub struct PcMapBuilder {
     last: (TextOffset, Pc),
     cold: Vec<u8>,
     cold_start: TextOffset,
+    regions_have_cold_sites: bool,
 }
 
 impl PcMapBuilder {
     /// Makes ready for a map of about so many regions and sites; all of another one is forgotten.
     pub fn begin(&mut self, regions: usize, sites: usize) {
-        let Self { records, stream, last, cold, cold_start } = self;
-        (*last, *cold_start) = <_>::default();
+        let Self { records, stream, last, cold, cold_start, regions_have_cold_sites } = self;
+        (*last, *cold_start, *regions_have_cold_sites) = <_>::default();
         for part in [&mut *records, stream, cold] {
             part.clear();
         }
         records.reserve(regions * RECORD);
-        // Hardly a region has no charge, whose failure is a cold site.
-        cold.reserve(regions * COLD_RECORD);
         stream.reserve(sites * SHORT_SITE);
     }
 
     /// Bytes of memory that this takes.
     #[must_use]
     pub fn capacity_bytes(&self) -> usize {
-        let Self { records, stream, last: _, cold, cold_start: _ } = self;
+        let Self { records, stream, last: _, cold, cold_start: _, regions_have_cold_sites: _ } = self;
         records.capacity() + stream.capacity() + cold.capacity()
     }
 
@@ -134,7 +135,19 @@ impl PcMapBuilder {
         }
     }
 
-    /// Adds the next cold site. The calls must be emitted in this order at the place given to [`Self::cold_start`].
+    /// All regions added.
+    pub fn regions(&self) -> impl ExactSizeIterator<Item = Region> {
+        let (records, _) = self.records.as_chunks();
+        records.iter().map(|record| decode_record(record).0)
+    }
+
+    /// To be called if each region has a cold site, before all others.
+    pub fn regions_have_cold_sites(&mut self) {
+        self.regions_have_cold_sites = true;
+    }
+
+    /// Adds the next cold site. The calls must be emitted in this order at the place given to [`Self::cold_start`], behind those
+    /// of the regions.
     #[inline]
     pub fn cold_site(&mut self, pc: Pc, give_back: Gas) {
         self.cold.extend_from_slice(&bytes_of::<2, COLD_RECORD>([pc.0, gas_word(give_back)]));
@@ -147,10 +160,10 @@ impl PcMapBuilder {
 
     /// Gives the section's bytes to `put`, piece by piece.
     pub fn write(&self, mut put: impl FnMut(&[u8])) {
-        let Self { records, stream, last: _, cold, cold_start } = self;
-        let (regions, cold_sites) = (records.len() / RECORD, cold.len() / COLD_RECORD);
-        let header = [regions as u32, stream.len() as u32, cold_sites as u32, cold_start.0];
-        put(&bytes_of::<4, HEADER>(header));
+        let Self { records, stream, last: _, cold, cold_start, regions_have_cold_sites } = self;
+        let (regions, cold_records) = ((records.len() / RECORD) as u32, (cold.len() / COLD_RECORD) as u32);
+        let of_regions = if *regions_have_cold_sites { regions } else { 0 };
+        put(&bytes_of::<5, HEADER>([regions, stream.len() as u32, cold_records, cold_start.0, of_regions]));
         for part in [records, cold, stream] {
             put(part);
         }
@@ -188,6 +201,8 @@ pub struct PcMap<'a> {
     records: &'a [u8],
     cold: &'a [u8],
     cold_start: TextOffset,
+    /// How many cold sites are regions'.
+    cold_of_regions: usize,
     stream: &'a [u8],
 }
 
@@ -198,6 +213,7 @@ pub struct PcMapHeader {
     cold: usize,
     stream: usize,
     cold_start: TextOffset,
+    cold_of_regions: usize,
 }
 
 impl PcMapHeader {
@@ -208,10 +224,17 @@ impl PcMapHeader {
     #[must_use]
     #[inline]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let [records, stream, cold, cold_start] = words(bytes.first_chunk()?);
-        let records = (records as usize).checked_mul(RECORD)?;
+        let [regions, stream, cold, cold_start, of_regions] = words::<5, HEADER>(bytes.first_chunk()?);
+        let records = (regions as usize).checked_mul(RECORD)?;
         let cold = (cold as usize).checked_mul(COLD_RECORD)?;
-        Some(Self { records, cold, stream: stream as usize, cold_start: TextOffset(cold_start) })
+        let is_sound = of_regions == 0 || of_regions == regions;
+        is_sound.then_some(Self {
+            records,
+            cold,
+            stream: stream as usize,
+            cold_start: TextOffset(cold_start),
+            cold_of_regions: of_regions as usize,
+        })
     }
 
     /// Length in bytes of the whole map; `None` if nothing can be that long.
@@ -223,9 +246,10 @@ impl PcMapHeader {
 }
 
 #[inline]
-fn words(bytes: &[u8; HEADER]) -> [u32; HEADER / 4] {
+fn words<const WORDS: usize, const N: usize>(bytes: &[u8; N]) -> [u32; WORDS] {
+    const { assert!(N == 4 * WORDS) };
     let (words, _) = bytes.as_chunks();
-    [0, 1, 2, 3].map(|index| u32::from_le_bytes(words[index]))
+    std::array::from_fn(|index| u32::from_le_bytes(words[index]))
 }
 
 impl<'a> PcMap<'a> {
@@ -243,7 +267,8 @@ impl<'a> PcMap<'a> {
         let (_, rest) = bytes.split_at_checked(HEADER)?;
         let (records, rest) = rest.split_at_checked(header.records)?;
         let (cold, stream) = rest.split_at_checked(header.cold)?;
-        (stream.len() == header.stream).then_some(Self { records, cold, cold_start: header.cold_start, stream })
+        let PcMapHeader { cold_start, cold_of_regions, .. } = header;
+        (stream.len() == header.stream).then_some(Self { records, cold, cold_start, cold_of_regions, stream })
     }
 
     /// Number of regions.
@@ -293,7 +318,7 @@ impl<'a> PcMap<'a> {
     #[inline]
     pub fn site(&self, text: TextOffset) -> Option<Site> {
         if let Some(after_start) = text.0.checked_sub(self.cold_start.0)
-            && !self.cold.is_empty()
+            && self.cold_of_regions + self.cold.len() > 0
         {
             return self.cold_site(text, after_start);
         }
@@ -307,7 +332,12 @@ impl<'a> PcMap<'a> {
         if after_start % COLD_SITE_BYTES != COLD_SITE_BYTES - 1 {
             return None;
         }
-        let at = (after_start / COLD_SITE_BYTES) as usize * COLD_RECORD;
+        let index = (after_start / COLD_SITE_BYTES) as usize;
+        let Some(index) = index.checked_sub(self.cold_of_regions) else {
+            let (Region { pc, charge, .. }, _) = self.record(index);
+            return Some(Site { text, pc, give_back: charge, base: None });
+        };
+        let at = index * COLD_RECORD;
         let record = self.cold.get(at..at + COLD_RECORD)?;
         let word = |at: usize| u32::from_le_bytes(record[at..at + 4].try_into().expect("four bytes"));
         Some(Site { text, pc: Pc(word(0)), give_back: Gas(word(4).into()), base: None })
@@ -367,7 +397,7 @@ fn unzigzag(number: u32) -> i32 {
 /// A region, and where its sites start in the stream.
 #[inline]
 fn decode_record(bytes: &[u8; RECORD]) -> (Region, usize) {
-    let [text, pc, charge, sites] = words(bytes);
+    let [text, pc, charge, sites] = words::<4, RECORD>(bytes);
     (Region { text: TextOffset(text), pc: Pc(pc), charge: Gas(charge.into()) }, sites as usize)
 }
 
@@ -403,6 +433,10 @@ mod tests {
     }
 
     fn sample() -> Vec<u8> {
+        builder().finish()
+    }
+
+    fn builder() -> PcMapBuilder {
         let mut map = PcMapBuilder::default();
         let region = |text, pc, charge| Region { text: TextOffset(text), pc: Pc(pc), charge: Gas(charge) };
         let site =
@@ -417,7 +451,7 @@ mod tests {
         map.cold_start(TextOffset(1000));
         map.cold_site(Pc(0), Gas(3));
         map.cold_site(Pc(7), Gas(0));
-        map.finish()
+        map
     }
 
     #[test]
@@ -443,6 +477,25 @@ mod tests {
         }
         assert_eq!(map.region_at(TextOffset(550)).unwrap().pc, Pc(310));
         assert_eq!(map.region_at(TextOffset(15)), None);
+    }
+
+    #[test]
+    fn cold_sites_of_regions_come_first() {
+        let mut map = builder();
+        map.regions_have_cold_sites();
+        let bytes = map.finish();
+        let map = PcMap::parse(&bytes).unwrap();
+        let found = |text| map.site(TextOffset(text)).map(|site| (site.pc, site.give_back));
+        let expected = [(0, 3), (310, 0), (320, 200), (0, 3), (7, 0)].map(|(pc, gas)| (Pc(pc), Gas(gas)));
+        for (index, expected) in (0..).zip(expected) {
+            assert_eq!(found(1004 + 5 * index), Some(expected), "{index}");
+        }
+        assert_eq!((found(1029), found(20)), (None, Some((Pc(2), Gas(2)))));
+        // A builder is ready for the next program.
+        let mut map = builder();
+        map.regions_have_cold_sites();
+        map.begin(0, 0);
+        assert_eq!(PcMap::parse(&map.finish()).unwrap().site(TextOffset(4)), None);
     }
 
     #[test]
@@ -480,7 +533,9 @@ mod tests {
 
     #[test]
     fn cut_and_flipped_maps_do_not_panic() {
-        let bytes = sample();
+        let mut map = builder();
+        map.regions_have_cold_sites();
+        let bytes = map.finish();
         for len in 0..bytes.len() {
             assert!(PcMap::parse(&bytes[..len]).is_none(), "{len} bytes");
         }
@@ -489,7 +544,7 @@ mod tests {
                 let mut bad = bytes.clone();
                 bad[at] ^= 1 << bit;
                 let Some(map) = PcMap::parse(&bad) else { continue };
-                for probe in 0..700 {
+                for probe in (0..700).chain(990..1040) {
                     let _ = (map.site(TextOffset(probe)), map.entry(Pc(probe)), map.region_at(TextOffset(probe)));
                 }
             }

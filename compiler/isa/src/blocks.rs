@@ -133,6 +133,7 @@ pub struct BlockStarts {
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Stops {
     bits: Vec<u64>,
+    has_gaps: bool,
 }
 
 /// Instructions that follow one another.
@@ -203,6 +204,13 @@ fn may_have_gap(marks: u64, distance: u32) -> bool {
 }
 
 impl Stops {
+    /// Whether there may be a stop because of a gap behind it: there is a gap in front of a mark.
+    #[must_use]
+    #[inline]
+    pub fn has_gaps(&self) -> bool {
+        self.has_gaps
+    }
+
     /// Bytes of memory that the set takes.
     #[must_use]
     pub fn capacity_bytes(&self) -> usize {
@@ -283,7 +291,9 @@ impl BlockStarts {
     /// The same into sets that are there already, in the memory that they have.
     pub fn find(&mut self, stops: &mut Stops, program: &Program<'_>, rules: &Rules) {
         let words = program.code().len().div_ceil(64);
-        let (starts, stops) = (&mut self.bits, &mut stops.bits);
+        let Stops { bits: stops, has_gaps } = stops;
+        let starts = &mut self.bits;
+        *has_gaps = false;
         self.code_len = program.code_len();
         starts.clear();
         starts.reserve(words);
@@ -303,7 +313,7 @@ impl BlockStarts {
             stops.push(stops_here);
             let base = (64 * word) as u32;
             if may_have_gap(marks, base.wrapping_sub(before)) {
-                Self::part_at_gaps(starts, stops, marks, before);
+                *has_gaps |= Self::part_at_gaps(starts, stops, marks, before);
             }
             if marks != 0 {
                 before = base + marks.ilog2();
@@ -311,15 +321,17 @@ impl BlockStarts {
         }
     }
 
-    /// Corrects the last word, of which these are the marks: a trap follows the mark before each gap.
+    /// Corrects the last word, of which these are the marks: a trap follows the mark before each gap. Tells whether there is one.
     #[cold]
-    fn part_at_gaps(starts: &mut [u64], stops: &mut [u64], mut marks: u64, mut before: u32) {
+    fn part_at_gaps(starts: &mut [u64], stops: &mut [u64], mut marks: u64, mut before: u32) -> bool {
         let word = starts.len() - 1;
+        let mut found = false;
         while marks != 0 {
             let bit = marks.trailing_zeros();
             marks &= marks - 1;
             let pc = (64 * word) as u32 + bit;
             if pc.wrapping_sub(before) > GREATEST_LENGTH {
+                found = true;
                 starts[word] &= !(1 << bit);
                 if let Some(stops) = stops.get_mut(before as usize / 64) {
                     *stops |= 1 << (before % 64);
@@ -327,6 +339,7 @@ impl BlockStarts {
             }
             before = pc;
         }
+        found
     }
 
     /// Bytes of memory that the set takes.

@@ -220,6 +220,15 @@ impl<'a> Program<'a> {
         Some((window[0], Encoded { window, length }))
     }
 
+    /// Below which position [`Self::marked`] gives what it says.
+    #[must_use]
+    pub fn whole_below(&self) -> u32 {
+        let by_code = (self.code.len() + 1).saturating_sub(WINDOW_BYTES);
+        // `mark_and_skip` takes five bytes.
+        let by_mask = 8 * (self.bitmask.len() + 1).saturating_sub(5);
+        by_code.min(by_mask) as u32
+    }
+
     /// Whether a position is marked, in the lowest bit, and the 24 positions behind it. `None` near to the end of the code.
     #[inline(always)]
     fn mark_and_skip(&self, at: usize) -> Option<u32> {
@@ -320,6 +329,17 @@ mod tests {
         }
         blob.extend(mask);
         blob
+    }
+
+    #[test]
+    fn what_is_near_to_the_end_is_told() {
+        for len in 0..200 {
+            let blob = blob(&vec![0; len], &[]);
+            let program = Program::parse(&blob).unwrap();
+            for pc in 0..len as u32 + 3 {
+                assert_eq!(program.marked(Pc(pc)).is_some(), pc < program.whole_below(), "{pc} of {len}");
+            }
+        }
     }
 
     #[test]

@@ -62,9 +62,20 @@ fn check_stretches(blob: &[u8]) {
         let rules = version.rules();
         let (starts, stops) = BlockStarts::with_stops(&program, rules);
         assert_eq!(starts, BlockStarts::new(&program, rules));
+        let mut stretches = Vec::new();
         for start in (0..program.code_len() + 3).map(Pc) {
-            assert_eq!(stops.stretch(&program, start), walk(&program, rules, start), "from {start}");
+            let stretch = stops.stretch(&program, start);
+            assert_eq!(stretch, walk(&program, rules, start), "from {start}");
+            stretches.extend(stretch);
         }
+        let ends_at_gap = stretches.iter().any(|stretch| !program.stops_at(rules, stretch.last));
+        assert!(stops.has_gaps() || !ends_at_gap);
+        let leads_to_next = |mark: tvm_isa::Mark| {
+            let next = program.marks().find(|next| next.pc > mark.pc);
+            next.is_none_or(|next| mark.pc.0 + u32::from(mark.length) == next.pc.0)
+        };
+        let starts_with_gap = program.marks().next().is_none_or(|first| first.pc > Pc(0));
+        assert!(!stops.has_gaps() || starts_with_gap || !program.marks().all(leads_to_next));
     }
 }
 

@@ -35,9 +35,7 @@ impl Jumps {
         blocks.resize(count as usize, NOWHERE);
         to_blocks.clear();
         to_cold.clear();
-        // Hardly a block has no charge, which jumps to a cold site.
         to_blocks.reserve(count as usize);
-        to_cold.reserve(count as usize);
     }
 
     /// Where each block starts, once all are resolved; behind them there may be other labels.
@@ -98,11 +96,10 @@ impl Assembler<'_> {
         }
     }
 
-    /// Puts the low `len` bytes of `code`, at most 16, the last four of which are for the distance to a cold site.
-    #[inline(always)]
-    pub fn jump_to_cold_at_end_of(&mut self, code: u128, len: usize, site: u32) {
-        self.ops.put_long(code, len);
-        self.jumps.to_cold.push((self.ops.here(), site));
+    /// Lets the jump that ends at `end` lead to `place`.
+    #[inline]
+    pub fn let_jump(&mut self, end: TextOffset, place: TextOffset) {
+        self.ops.patch_word(end, place.0.wrapping_sub(end.0));
     }
 
     /// Calls what stands at `place`, before here.
@@ -140,7 +137,7 @@ impl Assembler<'_> {
 
     /// Notes that the jump that ends here leads to `target`.
     #[inline]
-    fn leads_to(&mut self, target: Target) {
+    pub fn leads_to(&mut self, target: Target) {
         let end = self.here();
         match target {
             Target::Block(block) => self.jumps.to_blocks.push((end, block)),

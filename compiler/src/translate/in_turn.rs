@@ -79,8 +79,7 @@ impl<'p> Translator<'p> {
         let (program, rules) = (self.program, self.rules);
         let Some(Stretch { last, instructions }) = self.targets.region(program, start) else { return Ok(None) };
         // Otherwise a gap follows.
-        let is_ordinary = program.stops_at(rules, last) && program.marked(last).is_some();
-        if !is_ordinary {
+        if !self.targets.is_ordinary(program, rules, last) {
             return Ok(None);
         }
         // One more for what goes before the region.
@@ -91,7 +90,7 @@ impl<'p> Translator<'p> {
         let charge = Gas(instructions.into());
         let block = self.targets.contains(start).then_some(self.next_block);
         self.next_block += u32::from(block.is_some());
-        self.begin_region(block, start, charge);
+        self.begin_region(block, charge);
         self.map.region(Region { text: self.asm.here(), pc: start, charge });
         let next = match has_room {
             true => self.emit_stretch::<true>(start, instructions),

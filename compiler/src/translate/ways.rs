@@ -182,7 +182,8 @@ impl Translator<'_> {
             0 => {}
             1.. => {
                 let out_of_gas = self.add_cold(Stub::OutOfGas, pc, Gas(at_start.into()));
-                control::charge(&mut self.asm, gas, out_of_gas);
+                control::charge(&mut self.asm, gas);
+                self.asm.leads_to(Target::Cold(out_of_gas));
             }
             _ => control::give_back(&mut self.asm, gas),
         }
