@@ -197,13 +197,15 @@ pub fn sum(asm: &mut Assembler, to: Reg, address: &Address) {
     }
 }
 
-/// Emits the addition or subtraction of a carry.
-pub fn carry(asm: &mut Assembler, to: Reg, carry: &Carry) {
+/// Emits the addition or subtraction of a carry. `is_set` says that the flag is there already.
+pub fn carry(asm: &mut Assembler, to: Reg, carry: &Carry, is_set: bool) {
     let right = match carry.right {
         CarrySide::Reg(reg) => Operand::Reg(host(reg)),
         CarrySide::Imm(imm) => Operand::Imm(imm),
     };
-    compare(asm, host(carry.left), right);
+    if !is_set {
+        compare(asm, host(carry.left), right);
+    }
     alu::add_carry(asm, host(to), host(carry.from), carry.subtract);
 }
 

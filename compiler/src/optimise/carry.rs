@@ -2,7 +2,8 @@
 //!
 //! RISC-V has no carry flag: wide arithmetic compares a sum with what was added, and adds the 0 or 1 that comes out. *Assumes* nothing.
 //! *Keeps* the result of the addition (or subtraction) of such a 0 or 1: it compares where the result is used and adds the carry
-//! flag. Done only where the comparison's own result is looked at by nobody else, so that it goes ([`super::needs`]).
+//! flag. Done only where the comparison's own result is looked at by nobody else, so that it goes ([`super::needs`]). Right behind
+//! the addition of what is compared the flag is there already ([`Addition`]), and nothing is compared.
 
 use tvm_isa::{Instruction, Op, Reg};
 
@@ -32,6 +33,32 @@ pub struct Carry {
 pub enum CarrySide {
     Reg(Reg),
     Imm(i32),
+}
+
+/// A sum in the register of one of the numbers that it was added up from: after the addition the carry flag says whether it is less
+/// than the other one, which is what wide arithmetic asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Addition {
+    sum: Reg,
+    other: Reg,
+}
+
+impl Addition {
+    /// The sum that an instruction's code ends with adding up.
+    pub fn of(planned: &Planned) -> Option<Self> {
+        let Planned { instruction: Instruction { op, a, b, d, .. }, form, .. } = *planned;
+        match (op, form) {
+            (Op::Add64, Form::Plain) if d == a && d != b => Some(Self { sum: d, other: b }),
+            (Op::Add64, Form::Plain) if d == b && d != a => Some(Self { sum: d, other: a }),
+            _ => None,
+        }
+    }
+
+    /// Whether its flag is what an instruction adds or subtracts.
+    pub fn carries_for(self, planned: &Planned) -> bool {
+        let Self { sum, other } = self;
+        matches!(planned.form, Form::Carry(carry) if carry.left == sum && carry.right == CarrySide::Reg(other))
+    }
 }
 
 /// Finds the carries of a region.

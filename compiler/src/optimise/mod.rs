@@ -43,7 +43,7 @@ mod tails;
 mod values;
 
 pub use address::Address;
-pub use carry::{Carry, CarrySide};
+pub use carry::{Addition, Carry, CarrySide};
 pub use credit::Credits;
 pub use extension::Extension;
 pub use flow::Flow;

@@ -272,7 +272,7 @@ unsafe extern "sysv64" fn fault_exit() {
         return_to_host!(),
         reason = const Leave::Fault as u64,
         state = const STATE,
-                regs = const STATE_REGS,
+        regs = const STATE_REGS,
         gas = const STATE_GAS,
         host_rsp = const HOST_RSP,
     )

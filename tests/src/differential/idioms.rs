@@ -226,7 +226,8 @@ impl Generator {
         let pool = sequence.pool;
         let [left, right, outcome, from] = [(); 4].map(|()| self.one_of(pool));
         if self.rng.bool() {
-            self.push(sequence, Inst::three(Op::Add64, left, left, right));
+            let (a, b) = if self.one_in(3) { (right, left) } else { (left, right) };
+            self.push(sequence, Inst::three(Op::Add64, left, a, b));
         }
         let comparison = match self.rng.u8(0..8) {
             0..5 => Inst::three(Op::SetLtU, outcome, left, right),
