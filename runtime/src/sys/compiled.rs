@@ -191,15 +191,19 @@ impl<H: HostServes> HostSide<'_, H> {
     #[inline]
     fn host_call(&mut self, pc: Pc, id: u64, saved: &mut Saved) -> HostReply {
         let guest = Guest { regs: &mut saved.regs, gas: &mut saved.gas, pc, memory: &mut *self.memory };
-        let reply = self.serve.serve(id, guest);
-        let is_fit = match (&*self.memory, &self.made) {
+        self.serve.serve(id, guest)
+    }
+
+    /// Whether code can go on with the memory after a host call. It cannot if the call put another one in its place, or changed
+    /// rights in a way that the processor cannot check.
+    #[inline]
+    fn can_go_on(&self) -> bool {
+        match (&*self.memory, &self.made) {
             (GuestMemory::Mapped(memory), Some(made)) => {
-                // Otherwise the call changed rights in a way that the processor cannot check.
                 Arc::ptr_eq(memory.reservation(), &made.space) && memory.hardware_protected()
             }
             _ => false,
-        };
-        if is_fit { reply } else { HostReply::Leave }
+        }
     }
 
     #[cold]
@@ -244,10 +248,15 @@ unsafe extern "sysv64" fn next_host_call<H: HostServes>(
     let (pc, id) = (call.pc, call.id());
     // SAFETY: `run` put a pointer to its `HostSide<H>` there and waits for the code to leave; the stub's part of the stack
     // is nobody else's.
-    let (host, saved) = unsafe { (&mut *host, &mut *saved) };
-    let lent = &mut *host;
-    let served = catch_unwind(AssertUnwindSafe(move || lent.host_call(pc, id, saved)));
-    served.unwrap_or_else(|panic| host.panicked(panic)) as u64
+    let served = catch_unwind(AssertUnwindSafe(move || unsafe { (*host).host_call(pc, id, &mut *saved) }));
+    // SAFETY: as above. A reference that lived through the call would be one more register to keep.
+    let host = unsafe { &mut *host };
+    let reply = match served {
+        Ok(reply) if host.can_go_on() => reply,
+        Ok(_) => HostReply::Leave,
+        Err(panic) => host.panicked(panic),
+    };
+    reply as u64
 }
 
 #[cfg(test)]
