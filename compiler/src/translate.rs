@@ -244,11 +244,16 @@ impl<'p> Translator<'p> {
     /// Emits the charge of a region at which no block starts, on the best tier.
     fn begin_rest(&mut self, pc: Pc, charge: Gas) -> Gas {
         if charge > Gas(0) {
-            let out_of_gas = self.add_cold(Stub::OutOfGas, pc, charge);
-            control::charge(&mut self.asm, charge);
-            self.asm.leads_to(Target::Cold(out_of_gas));
+            self.charge(pc, charge, charge);
         }
         charge
+    }
+
+    /// Charges gas at `pc`, with a cold site of its own where it does not fit, at which `give_back` is given back.
+    fn charge(&mut self, pc: Pc, gas: Gas, give_back: Gas) {
+        let out_of_gas = self.add_cold(Stub::OutOfGas, pc, give_back);
+        control::charge(&mut self.asm, gas);
+        self.asm.leads_to(Target::Cold(out_of_gas));
     }
 
     /// Records the call just emitted.

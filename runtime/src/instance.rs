@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::exit::{GuestExit, GuestState};
 use crate::host_call::HostCalls;
-use crate::interpreter::{BlockCosts, Heap, Interpreter};
+use crate::interpreter::{BlockCosts, Heap};
 use crate::memory::{Access, GuestMemory, InitialiseError, PagedMemory};
 use crate::module::Module;
 use crate::run::Machine;
@@ -134,8 +134,7 @@ impl Instance {
 
     /// Moves the program counter from an `ecalli` where the run stopped to the instruction after it.
     pub fn skip_host_call(&mut self) {
-        Interpreter::new(self.machine.module.program(), self.machine.module.rules())
-            .after_host_call(&mut self.machine.state);
+        self.machine.skip_host_call();
     }
 
     /// Gives the guest's state and memory to an instance of `module`, the same program loaded in another way: from

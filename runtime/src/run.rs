@@ -83,9 +83,7 @@ impl Machine {
                 Came::Interpret => {}
                 Came::HostCall(Served::Exit(exit)) => return Ok(exit),
                 Came::HostCall(Served::Failed(error)) => return Err(Error::Host(error)),
-                Came::HostCall(Served::Resume) => {
-                    Interpreter::new(self.module.program(), self.module.rules()).after_host_call(&mut self.state);
-                }
+                Came::HostCall(Served::Resume) => self.skip_host_call(),
                 Came::Error(contradiction) => return Err(contradiction.into_error()),
             }
             if let Some(exit) = self.interpreted(calls)? {
@@ -93,6 +91,11 @@ impl Machine {
             }
             came = self.compiled(calls);
         }
+    }
+
+    /// Moves the program counter from an `ecalli` to the instruction after it.
+    pub fn skip_host_call(&mut self) {
+        Interpreter::new(self.module.program(), self.module.rules()).after_host_call(&mut self.state);
     }
 
     /// Interprets at least one instruction, until an exit or until compiled code can go on.

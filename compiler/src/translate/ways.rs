@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use tvm_abi::{Stub, TextOffset};
+use tvm_abi::TextOffset;
 use tvm_isa::{Gas, Pc, Program};
 
 use super::{Stopped, Translator};
@@ -180,11 +180,7 @@ impl Translator<'_> {
         let gas = Gas(owed.unsigned_abs().into());
         match owed {
             0 => {}
-            1.. => {
-                let out_of_gas = self.add_cold(Stub::OutOfGas, pc, Gas(at_start.into()));
-                control::charge(&mut self.asm, gas);
-                self.asm.leads_to(Target::Cold(out_of_gas));
-            }
+            1.. => self.charge(pc, gas, Gas(at_start.into())),
             _ => control::give_back(&mut self.asm, gas),
         }
     }

@@ -16,7 +16,7 @@ use super::gs_base::GsBase;
 use super::{Reservation, SysError, signals};
 use crate::exit::GuestState;
 use crate::host_call::Guest;
-use crate::memory::GuestMemory;
+use crate::memory::{GuestMemory, MappedMemory};
 
 /// Machine code that may be run.
 #[derive(Clone)]
@@ -177,14 +177,17 @@ impl CallsMade {
         if let Some(panic) = self.panic {
             resume_unwind(panic);
         }
-        if is_in(memory, &self.space) { Ok(()) } else { Err(Broken::OtherMemory) }
+        self.same(memory).map(|_| ()).ok_or(Broken::OtherMemory)
     }
-}
 
-/// Whether the memory lies in this address space.
-#[inline]
-fn is_in(memory: &GuestMemory, space: &Arc<Reservation>) -> bool {
-    matches!(memory, GuestMemory::Mapped(memory) if Arc::ptr_eq(memory.reservation(), space))
+    /// The memory, if it is still the one in that address space.
+    #[inline]
+    fn same<'a>(&self, memory: &'a GuestMemory) -> Option<&'a MappedMemory> {
+        match memory {
+            GuestMemory::Mapped(memory) if Arc::ptr_eq(memory.reservation(), &self.space) => Some(memory),
+            _ => None,
+        }
+    }
 }
 
 impl<H: HostServes> HostSide<'_, H> {
@@ -198,12 +201,8 @@ impl<H: HostServes> HostSide<'_, H> {
     /// rights in a way that the processor cannot check.
     #[inline]
     fn can_go_on(&self) -> bool {
-        match (&*self.memory, &self.made) {
-            (GuestMemory::Mapped(memory), Some(made)) => {
-                Arc::ptr_eq(memory.reservation(), &made.space) && memory.hardware_protected()
-            }
-            _ => false,
-        }
+        let memory = self.made.as_ref().and_then(|made| made.same(self.memory));
+        memory.is_some_and(MappedMemory::hardware_protected)
     }
 
     #[cold]

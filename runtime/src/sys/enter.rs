@@ -144,25 +144,36 @@ unsafe extern "sysv64" fn enter_guest() {
     )
 }
 
-/// A stub that leaves compiled code for good: its return address is the site, the rest is the same for each.
-macro_rules! leaving_stub {
-    ($(#[$doc:meta])* $name:ident $reason:ident) => {
+/// A way out of compiled code for good: what comes before the registers are saved, and what goes before the return. All of the
+/// operands but those that each way needs are here.
+macro_rules! leaving {
+    ($(#[$doc:meta])* $name:ident $reason:ident $($before:expr)* => $($behind:expr)*; $($operand:tt)*) => {
         $(#[$doc])*
         #[unsafe(naked)]
         unsafe extern "sysv64" fn $name() {
             naked_asm!(
-                "pop qword ptr gs:[{site}]",
+                $($before,)*
                 "mov rdx, qword ptr gs:[{state}]",
                 save_guest!("rdx"),
-                forget_call!(),
+                $($behind,)*
                 return_to_host!(),
-                site = const SITE,
                 reason = const Leave::$reason as u64,
                 state = const STATE,
                 regs = const STATE_REGS,
                 gas = const STATE_GAS,
                 host_rsp = const HOST_RSP,
+                $($operand)*
             )
+        }
+    };
+}
+
+/// A stub that was called: its return address is the site.
+macro_rules! leaving_stub {
+    ($(#[$doc:meta])* $name:ident $reason:ident) => {
+        leaving! {
+            $(#[$doc])* $name $reason "pop qword ptr gs:[{site}]" => forget_call!();
+            site = const SITE,
         }
     };
 }
@@ -177,28 +188,15 @@ leaving_stub! {
     interpret Interpret
 }
 
-/// A stub that was jumped to with its place pushed, up to where it returns to the host: no call is to be forgotten.
+/// A stub that was jumped to with its place pushed: no call is to be forgotten.
 macro_rules! leaving_jump {
     ($(#[$doc:meta])* $name:ident $reason:ident $($line:literal)*; $($operand:tt)*) => {
-        $(#[$doc])*
-        #[unsafe(naked)]
-        unsafe extern "sysv64" fn $name() {
-            naked_asm!(
-                $($line,)*
-                "add rdx, qword ptr gs:[{text_base}]",
-                "mov qword ptr gs:[{site}], rdx",
-                "mov rdx, qword ptr gs:[{state}]",
-                save_guest!("rdx"),
-                return_to_host!(),
-                text_base = const TEXT_BASE,
-                site = const SITE,
-                reason = const Leave::$reason as u64,
-                state = const STATE,
-                regs = const STATE_REGS,
-                gas = const STATE_GAS,
-                host_rsp = const HOST_RSP,
-                $($operand)*
-            )
+        leaving! {
+            $(#[$doc])* $name $reason
+            $($line)* "add rdx, qword ptr gs:[{text_base}]" "mov qword ptr gs:[{site}], rdx" =>;
+            text_base = const TEXT_BASE,
+            site = const SITE,
+            $($operand)*
         }
     };
 }
@@ -263,19 +261,9 @@ leaving_stub! {
     leave_at_host_call HostCall
 }
 
-/// Where the signal handler lets a faulting guest go on. The context's site is set; all registers are the guest's.
-#[unsafe(naked)]
-unsafe extern "sysv64" fn fault_exit() {
-    naked_asm!(
-        "mov rdx, qword ptr gs:[{state}]",
-        save_guest!("rdx"),
-        return_to_host!(),
-        reason = const Leave::Fault as u64,
-        state = const STATE,
-        regs = const STATE_REGS,
-        gas = const STATE_GAS,
-        host_rsp = const HOST_RSP,
-    )
+leaving! {
+    /// Where the signal handler lets a faulting guest go on. The context's site is set; all registers are the guest's.
+    fault_exit Fault =>;
 }
 
 /// The address that goes into the slot of `stub`.
