@@ -13,7 +13,7 @@ mod shift;
 
 use tvm_isa::{Encoded, Gas, Instruction, OPERATIONS, Op, Pc, Reg};
 
-use crate::asm::{Assembler, Binary, Sum, Width, host, host_of_field};
+use crate::asm::{Assembler, Binary, SCRATCH, Sum, Width, host, host_of_field};
 use crate::optimise::{Address, Carry, CarrySide, Extension, Operand as MemoryOperand, Product};
 
 pub use compare::{Condition, Operand, compare, compare_low};
@@ -102,6 +102,31 @@ pub fn has_fixed_registers(op: Op) -> bool {
     )
 }
 
+/// Whether the code of an operation leaves the scratch register alone; of some that do it is not said.
+pub fn keeps_scratch(op: Op) -> bool {
+    let simple = matches!(
+        op,
+        Op::LoadImm
+            | Op::MoveReg
+            | Op::AddImm32
+            | Op::AddImm64
+            | Op::AndImm
+            | Op::ShloLImm64
+            | Op::ShloRImm64
+            | Op::Add32
+            | Op::Add64
+            | Op::Sub32
+            | Op::Sub64
+            | Op::And
+            | Op::Xor
+            | Op::Or
+            | Op::MulImm64
+            | Op::Mul64
+            | Op::SetLtU
+    );
+    simple || matches!(lowering(op), Lowering::Memory(_))
+}
+
 /// What ends with an operation.
 #[inline]
 pub const fn ends(op: Op) -> Ends {
@@ -159,10 +184,14 @@ pub fn with_operand(asm: &mut Assembler, instruction: &Instruction, operand: &Me
     site
 }
 
-/// Emits both halves of the unsigned product of an instruction's operands.
+/// Emits what an instruction does for the unsigned product of its operands.
 pub fn product(asm: &mut Assembler, instruction: &Instruction, product: &Product) {
-    let Product { low, high } = *product;
-    mul_div::product(asm, host(low), host(high), host(instruction.a), host(instruction.b));
+    let (d, a, b) = instruction.reg_reg_reg();
+    match *product {
+        Product::Both { low, high } => mul_div::product(asm, host(low), host(high), a, b),
+        Product::OwnHalf(half) => mul_div::half_of_product(asm, half, d, a, b),
+        Product::OtherHalf => asm.move_reg(d, SCRATCH),
+    }
 }
 
 /// Emits a bitwise operation on lower halves and sign-extends the result.

@@ -8,6 +8,7 @@ use dynasmrt::DynasmApi;
 use tvm_abi::CpuFeatures;
 
 use crate::asm::{Assembler, Binary, BinaryImm, JE_SHORT, JMP_SHORT, RAX, RCX, SCRATCH, Unary, Width, emit};
+use crate::optimise::Half;
 
 /// Signedness of the operands of a multiplication whose upper half is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,6 +97,31 @@ pub fn product(asm: &mut Assembler, low: u8, high: u8, a: u8, b: u8) {
     asm.move_reg(high, SCRATCH);
     if is_kept {
         emit!(asm; movq rax, xmm0);
+    }
+}
+
+/// d ← a half of the unsigned product a · b, rdx ← the other half
+pub fn half_of_product(asm: &mut Assembler, half: Half, d: u8, a: u8, b: u8) {
+    match half {
+        Half::Low if asm.has(CpuFeatures::BMI2) => emit!(asm; mov rdx, Rq(a); mulx rdx, Rq(d), Rq(b)),
+        Half::High if asm.has(CpuFeatures::BMI2) => emit!(asm; mov rdx, Rq(a); mulx Rq(d), rdx, Rq(b)),
+        _ => {
+            let other = if b == RAX { a } else { b };
+            if d != RAX {
+                emit!(asm; movq xmm0, rax);
+            }
+            if b != RAX {
+                asm.move_reg(RAX, a);
+            }
+            emit!(asm; mul Rq(other));
+            if half == Half::High {
+                emit!(asm; xchg rax, rdx);
+            }
+            if d != RAX {
+                asm.move_reg(d, RAX);
+                emit!(asm; movq rax, xmm0);
+            }
+        }
     }
 }
 

@@ -85,12 +85,15 @@ fn from_a_load_to_its_operation() {
 
 #[test]
 fn from_one_half_of_a_product_to_the_other() {
-    let joined = |distance| {
-        let region = apart(instruction(Op::Mul64, 1, 2, 3), instruction(Op::MulUpperUU, 1, 2, 4), distance);
-        forms(&region, &[3, 4]).iter().any(|form| matches!(form, Form::Product(_)))
-    };
-    assert!(joined(1) && joined(product::MAX_DISTANCE));
-    assert!(!joined(product::MAX_DISTANCE + 1));
+    // In another register than the first half, and in the same.
+    for d in [4, 3] {
+        let joined = |distance| {
+            let mut region = apart(instruction(Op::Mul64, 1, 2, 3), instruction(Op::MulUpperUU, 1, 2, d), distance);
+            region[1] = instruction(Op::StoreIndU64, 3, 12, 0);
+            forms(&region, &[3, 4]).iter().any(|form| matches!(form, Form::Product(_)))
+        };
+        assert!(joined(product::MAX_DISTANCE) && !joined(product::MAX_DISTANCE + 1));
+    }
 }
 
 /// Rotated words, each combined with all before it.

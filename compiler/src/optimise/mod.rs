@@ -49,7 +49,7 @@ pub use extension::Extension;
 pub use flow::Flow;
 pub use liveness::Liveness;
 pub use operand::Operand;
-pub use product::Product;
+pub use product::{Half, Product};
 pub use registers::{Live, RegSet};
 pub use sink::sink;
 
@@ -84,7 +84,7 @@ pub enum Form {
     Late,
     /// An operation that takes an operand from memory.
     Operand(Operand),
-    /// Both halves of a product.
+    /// One or both halves of a product that is computed once.
     Product(Product),
 }
 

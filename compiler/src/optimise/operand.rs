@@ -194,7 +194,7 @@ pub(super) fn reads(planned: &Planned) -> RegSet {
 pub(super) fn writes(planned: &Planned) -> RegSet {
     match planned.form {
         Form::Nothing => RegSet::EMPTY,
-        Form::Product(Product { low, high }) => RegSet::of(low).with(RegSet::of(high)),
+        Form::Product(Product::Both { low, high }) => RegSet::of(low).with(RegSet::of(high)),
         _ => effects::written_set(&planned.instruction),
     }
 }

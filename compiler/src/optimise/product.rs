@@ -2,25 +2,43 @@
 //!
 //! RISC-V has one instruction for the lower half of a product and another for the upper one; x86 multiplies once for both. *Assumes* a
 //! plan in which all else is decided, and that a fault ends execution unless registers must be exact. *Keeps* both results: they are
-//! computed at the place of one of the two instructions, and nothing between reads or writes the one that moves there.
+//! computed at the place of one of the two instructions, and nothing between reads or writes the one that moves there. Where something
+//! does, mostly because compilers that are short of registers store one half before they compute the other in the same register, the
+//! second half waits in the scratch register, which nothing between uses.
 
 use tvm_isa::{Op, Reg};
 
 use super::operand::{can_leave, reads, writes};
 use super::registers::RegSet;
 use super::values::Values;
-use super::{Duties, Form, Planned, effects};
+use super::{Duties, Form, Planned, Uses, effects};
+use crate::lower;
 
 /// Most instructions from one half of a product to the other.
 pub(super) const MAX_DISTANCE: usize = 12;
 
-/// Where the halves of a product go.
+/// What an instruction does for a product.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Product {
-    /// The lower half.
-    pub low: Reg,
-    /// The upper half.
-    pub high: Reg,
+pub enum Product {
+    /// It computes both halves.
+    Both {
+        /// Where the lower half goes.
+        low: Reg,
+        /// Where the upper half goes.
+        high: Reg,
+    },
+    /// It computes its own half, and leaves the other one in the scratch register.
+    OwnHalf(Half),
+    /// It takes its half from the scratch register.
+    OtherHalf,
+}
+
+/// A half of a product.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Half {
+    Low,
+    High,
 }
 
 /// Joins the halves of unsigned products. To be done when it is certain what is emitted.
@@ -36,13 +54,6 @@ pub fn join(plan: &mut [Planned], values: &Values, duties: Duties) {
     }
 }
 
-/// A half of a product.
-#[derive(PartialEq, Eq)]
-enum Half {
-    Low,
-    High,
-}
-
 fn half(planned: &Planned) -> Option<Half> {
     match (planned.instruction.op, planned.form) {
         (Op::Mul64, Form::Plain) => Some(Half::Low),
@@ -51,7 +62,7 @@ fn half(planned: &Planned) -> Option<Half> {
     }
 }
 
-/// Whether two instructions compute different halves of the same product, in different registers.
+/// Whether two instructions compute different halves of the same product.
 fn are_halves(plan: &[Planned], values: &Values, first: usize, second: usize) -> bool {
     let differ = half(&plan[first]).is_some_and(|one| half(&plan[second]).is_some_and(|other| one != other));
     let factors = |at: usize| {
@@ -59,28 +70,48 @@ fn are_halves(plan: &[Planned], values: &Values, first: usize, second: usize) ->
         [instruction.a, instruction.b].map(|reg| values.origin(values.held(reg, at)))
     };
     let ([a, b], same) = (factors(first), factors(second));
-    differ && (same == [a, b] || same == [b, a]) && plan[first].instruction.d != plan[second].instruction.d
+    differ && (same == [a, b] || same == [b, a])
 }
 
 fn join_two(plan: &mut [Planned], first: usize, second: usize, exact: bool) {
+    let Some(own) = half(&plan[first]) else { return };
+    let results = [first, second].map(|at| plan[at].instruction.d);
     let may_move = |moved: Reg| {
         let moved = RegSet::of(moved);
-        plan[first + 1..second].iter().filter(|between| between.form != Form::Nothing).all(|between| {
-            let barrier = effects::sees_all(between.instruction.op) || exact && can_leave(between);
-            !barrier && !reads(between).with(writes(between)).meets(moved)
-        })
+        results[0] != results[1]
+            && emitted_between(plan, first, second).all(|between| {
+                let barrier = effects::sees_all(between.instruction.op) || exact && can_leave(between);
+                !barrier && !reads(between).with(writes(between)).meets(moved)
+            })
     };
-    let results = [first, second].map(|at| plan[at].instruction.d);
-    // The second half moves up to the first one, or the first one down.
-    let (at, gone) = match (may_move(results[1]), may_move(results[0])) {
-        (true, _) => (first, second),
-        (false, true) => (second, first),
-        (false, false) => return,
+    // The second half moves up to the first one, or the first one down; or it waits.
+    let (at, gone) = if may_move(results[1]) {
+        (first, second)
+    } else if may_move(results[0]) {
+        (second, first)
+    } else {
+        if emitted_between(plan, first, second).all(keeps_scratch) {
+            plan[first].form = Form::Product(Product::OwnHalf(own));
+            plan[second].form = Form::Product(Product::OtherHalf);
+            plan[second].uses = Uses::default();
+        }
+        return;
     };
-    let [low, high] = match half(&plan[first]) {
-        Some(Half::Low) => results,
-        _ => [results[1], results[0]],
+    let [low, high] = match own {
+        Half::Low => results,
+        Half::High => [results[1], results[0]],
     };
-    plan[at].form = Form::Product(Product { low, high });
+    plan[at].form = Form::Product(Product::Both { low, high });
     plan[gone].form = Form::Nothing;
+}
+
+fn emitted_between(plan: &[Planned], first: usize, second: usize) -> impl Iterator<Item = &Planned> {
+    plan[first + 1..second].iter().filter(|between| between.form != Form::Nothing)
+}
+
+/// Whether the emitted code leaves the scratch register alone. Where it can be left in between, the interpreter goes on and computes the
+/// other half itself.
+fn keeps_scratch(planned: &Planned) -> bool {
+    let simple = matches!(planned.form, Form::Plain | Form::Narrow | Form::At(_) | Form::Sum(_) | Form::Operand(_));
+    simple && lower::keeps_scratch(planned.instruction.op)
 }

@@ -322,11 +322,27 @@ impl Generator {
 
     /// Both halves of a product.
     fn product(&mut self, sequence: &mut Sequence<'_>) {
-        let [low, high, a, b] = [(); 4].map(|()| self.one_of(sequence.pool));
-        let upper = self.one_of(&[Op::MulUpperUU, Op::MulUpperSS, Op::MulUpperSU]);
+        let [low, mut high, a, b] = [(); 4].map(|()| self.one_of(sequence.pool));
+        // As compilers do that are short of registers.
+        let stored = self.one_in(3);
+        if stored {
+            high = low;
+        }
+        let upper = self.one_of(&[Op::MulUpperUU, Op::MulUpperUU, Op::MulUpperSS, Op::MulUpperSU]);
         let mut pair = [Inst::three(Op::Mul64, low, a, b), Inst::three(upper, high, a, b)];
         self.rng.shuffle(&mut pair);
-        pair.into_iter().for_each(|inst| self.push(sequence, inst));
+        let [first, second] = pair;
+        self.push(sequence, first);
+        if stored {
+            self.stored(sequence, low);
+        }
+        if self.one_in(3) {
+            self.between(sequence);
+        }
+        self.push(sequence, second);
+        if stored {
+            self.stored(sequence, high);
+        }
     }
 
     /// A load, and an operation on what it loaded.

@@ -304,6 +304,14 @@ pub fn product() -> Vec<Entry> {
     entries.push(service("neither", &[lower, reads(low), reads(high), upper], &[low, high, x]));
     let fault = load(x, x, 0);
     entries.extend(both("a fault in between", &[lower, fault, upper], &[low, high, x]));
+    let kept = |reg, address| Inst::imm(Op::StoreU64, reg, address);
+    for (name, [first, second]) in [("the upper half waits", [lower, upper]), ("the lower half waits", [upper, lower])]
+    {
+        let halves = [first, second].map(|half| Inst { d: low, ..half });
+        entries.extend(both(name, &[halves[0], kept(low, 0x2_0000), halves[1], kept(low, 0x2_0008)], &[]));
+    }
+    let quotient = Inst::three(Op::DivU64, x, low, b);
+    entries.push(service("a division in between", &[lower, quotient, Inst { d: low, ..upper }], &[low, x]));
     let signed = Inst::three(Op::MulUpperSS, high, b, a);
     entries.push(service("signed", &[lower, signed], &[low, high]));
     entries
