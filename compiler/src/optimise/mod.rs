@@ -9,7 +9,7 @@
 //! * lets loads and stores compute their addresses themselves ([`address`]),
 //! * makes one machine instruction of a pair of shifts ([`extension`]),
 //! * adds and subtracts carries ([`carry`]),
-//! * compares 32 bits where 64 would say the same ([`compare`]),
+//! * compares 32 bits where 64 would say the same, and extends for comparisons only what nobody else looks at ([`compare`]),
 //! * leaves out what nobody looks at: whole instructions, or their sign extensions ([`needs`], [`late`]),
 //! * and at last, when it is certain what is emitted, makes loads operands of operations ([`operand`]), computes both halves of a
 //!   product at once ([`product`]), and notes which registers need not be kept ([`fixed`]).
@@ -44,6 +44,7 @@ mod values;
 
 pub use address::Address;
 pub use carry::{Addition, Carry, CarrySide};
+pub use compare::Comparison;
 pub use credit::Credits;
 pub use extension::Extension;
 pub use flow::Flow;
@@ -78,14 +79,24 @@ pub enum Form {
     Extension(Extension),
     /// An addition or subtraction of what a comparison gave.
     Carry(Carry),
-    /// A comparison of lower halves.
-    CompareLow,
+    /// A branch that compares in another way.
+    Compare(Comparison),
     /// A bitwise operation on lower halves, whose result is sign-extended.
     Late,
     /// An operation that takes an operand from memory.
     Operand(Operand),
     /// One or both halves of a product that is computed once.
     Product(Product),
+}
+
+impl Form {
+    /// How a branch of this form compares.
+    pub fn comparison(self) -> Comparison {
+        match self {
+            Self::Compare(comparison) => comparison,
+            _ => Comparison::Whole,
+        }
+    }
 }
 
 /// An instruction and how it is emitted.
@@ -186,4 +197,5 @@ fn attempt(region: &[Instruction], duties: Duties, values: &Values, in_place: &I
     carry::fold(out, &holders);
     compare::narrow(&mut out[..free], values);
     needs::drop_unneeded(out, values, duties);
+    compare::settle(out, values);
 }

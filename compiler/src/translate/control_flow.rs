@@ -4,14 +4,15 @@ use tvm_abi::{HostCall, Site, Stub};
 use tvm_isa::{BranchRule, Format, Gas, Instruction, Op, Pc, Reg};
 
 use super::Translator;
-use crate::asm::{Target, host};
+use crate::asm::{SCRATCH, Target, host};
 use crate::control::{self, DynamicJump};
 use crate::lower::{self, Condition, Operand};
+use crate::optimise::Comparison;
 
 impl Translator<'_> {
-    /// Emits control flow; `low` says that a branch compares lower halves.
+    /// Emits control flow; a branch compares in this way.
     #[inline(always)]
-    pub(super) fn control(&mut self, instruction: &Instruction, give_back: Gas, low: bool) {
+    pub(super) fn control(&mut self, instruction: &Instruction, give_back: Gas, comparison: Comparison) {
         let Instruction { op, pc, x, y, .. } = *instruction;
         match op {
             Op::Fallthrough if self.may_fall_through(instruction.next_pc()) => {}
@@ -34,7 +35,7 @@ impl Translator<'_> {
                 let load = Some((host(instruction.a), x));
                 self.dynamic_jump(instruction, host(instruction.b), y as i32, load, give_back);
             }
-            _ => self.branch(instruction, give_back, low),
+            _ => self.branch(instruction, give_back, comparison),
         }
     }
 
@@ -59,11 +60,11 @@ impl Translator<'_> {
     }
 
     #[inline(always)]
-    pub(super) fn branch(&mut self, instruction: &Instruction, give_back: Gas, low: bool) {
+    pub(super) fn branch(&mut self, instruction: &Instruction, give_back: Gas, comparison: Comparison) {
         let (condition, right) = branch_operands(instruction);
         let target = instruction.target().expect("branches have a static target");
         if let Some(target) = self.branch_target(instruction.pc, instruction.next_pc(), target, give_back) {
-            self.compare(instruction.a, right, low);
+            self.compare(instruction.a, right, comparison);
             self.asm.jump_if(condition, target);
         }
     }
@@ -84,13 +85,21 @@ impl Translator<'_> {
         }
     }
 
-    /// Compares a register for a branch; `low` says that lower halves are.
+    /// Compares a register for a branch.
     #[inline(always)]
-    pub(super) fn compare(&mut self, left: Reg, right: Operand, low: bool) {
-        if low {
-            lower::compare_low(&mut self.asm, host(left), right);
-        } else {
-            lower::compare(&mut self.asm, host(left), right);
+    pub(super) fn compare(&mut self, left: Reg, right: Operand, comparison: Comparison) {
+        let (asm, left) = (&mut self.asm, host(left));
+        match (comparison, right) {
+            (Comparison::Low, _) => lower::compare_low(asm, left, right),
+            (Comparison::ExtendLeft, _) => {
+                asm.move_sign_extended(SCRATCH, left);
+                lower::compare(asm, SCRATCH, right);
+            }
+            (Comparison::ExtendRight, Operand::Reg(right)) => {
+                asm.move_sign_extended(SCRATCH, right);
+                lower::compare(asm, left, Operand::Reg(SCRATCH));
+            }
+            _ => lower::compare(asm, left, right),
         }
     }
 

@@ -156,7 +156,7 @@ impl Translator<'_> {
         let behind = ways.next_block(block).expect("loops with copies go on behind");
         let target = ways.to(behind, credit, &mut self.asm);
         self.make_ready()?;
-        self.compare(branch.instruction.a, right, branch.form == Form::CompareLow);
+        self.compare(branch.instruction.a, right, branch.form.comparison());
         self.asm.jump_if(condition.inverted(), target);
         Ok(())
     }
@@ -215,7 +215,7 @@ impl Translator<'_> {
                 let text = lower::memory_access(&mut self.asm, access, instruction);
                 self.map.site(Site { text, pc: instruction.pc, give_back, base: None });
             }
-            (_, Lowering::Control) => self.control(instruction, give_back, *form == Form::CompareLow),
+            (_, Lowering::Control) => self.control(instruction, give_back, form.comparison()),
             (_, Lowering::Plain) => lower::plain(&mut self.asm, instruction),
         }
         self.asm.needed = RegSet::ALL;

@@ -39,6 +39,38 @@ impl Generator {
         draft.branch_to(version, Inst::imm(Op::BranchNeImm, counter, 0), start);
     }
 
+    /// Appends a loop whose counter is 32 bits wide and compared with a whole register, and that nobody looks at behind
+    /// (`compiler/src/optimise/compare.rs`).
+    pub(super) fn loop_of_words(&mut self, draft: &mut Draft, pool: &[u8]) {
+        let version = self.version;
+        let [counter, step, bound] = [(); 3].map(|()| self.rng.u8(0..13));
+        // Often around where the sign changes, and with a bound that is no 32-bit number.
+        let around = [0, i64::from(i32::MAX), i64::from(i32::MIN), 1 << 32][self.rng.usize(0..4)];
+        let near = |rng: &mut fastrand::Rng| around.wrapping_add(rng.i64(-MAX_TURNS..=MAX_TURNS));
+        for reg in [counter, bound] {
+            draft.push(version, Inst::imm(Op::LoadImm64, reg, near(&mut self.rng)));
+        }
+        draft.push(version, Inst::imm(Op::LoadImm, step, self.rng.i64(-1..3)));
+        draft.push(version, Inst::new(Op::Fallthrough));
+        let start = draft.code.len();
+        self.straight(draft, pool);
+        let one_further = match self.rng.u8(0..3) {
+            0 => Inst::two(Op::AddImm32, counter, counter, 1),
+            1 => Inst::three(Op::Sub32, counter, counter, step),
+            _ => Inst::three(Op::Add32, counter, counter, step),
+        };
+        draft.push(version, one_further);
+        if self.rng.u8(0..4) == 0 {
+            self.straight(draft, pool);
+        }
+        let branch = BRANCHES[self.rng.usize(0..BRANCHES.len())];
+        let (a, b) = if self.rng.bool() { (counter, bound) } else { (bound, counter) };
+        draft.branch_to(version, Inst::two(branch, a, b, 0), start);
+        if self.rng.u8(0..4) != 0 {
+            draft.push(version, Inst::imm(Op::LoadImm, counter, 1));
+        }
+    }
+
     /// Appends a block or two that end with a dynamic jump, and blocks that jump to it (`compiler/src/optimise/tails.rs`).
     pub(super) fn common_tail(&mut self, draft: &mut Draft, pool: &[u8]) {
         let version = self.version;

@@ -119,6 +119,11 @@ pub fn compare() -> Vec<Entry> {
     }
     let one = [word(A[0], A[0]), Inst { x: BRANCH_BYTES, ..branch(Op::BranchEq) }];
     entries.push(service("one side unknown", &one, &[]));
+    entries.push(service("one side unknown and the other one wanted behind", &one, &[A[0]]));
+    let turned = [word(A[1], A[1]), Inst { x: BRANCH_BYTES, ..branch(Op::BranchLtS) }];
+    entries.extend(both("the left side unknown", &turned, &[]));
+    let looked_at = [one[0], Inst::three(Op::Add64, A[2], A[2], A[0]), one[1]];
+    entries.push(service("one side unknown and the other one looked at", &looked_at, &[A[2]]));
     let imm = Inst { y: BRANCH_BYTES + 1, ..Inst::imm(Op::BranchNeImm, A[0], 9) };
     entries.push(service("", &[word(A[0], A[0]), imm], &[]));
     entries.push(service("wanted behind", &[word(A[0], A[0]), imm], &[A[0]]));
