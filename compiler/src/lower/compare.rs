@@ -1,7 +1,7 @@
 //! Comparisons: for branches, set-if and move-if.
 
 pub use crate::asm::Condition;
-use crate::asm::{Assembler, Binary, BinaryImm, Extend, SCRATCH, Width};
+use crate::asm::{Assembler, Binary, BinaryImm, SCRATCH, Width};
 
 /// Sets the flags to the comparison of `a` with `imm`, sign-extended.
 #[inline]
@@ -52,15 +52,13 @@ pub fn set_imm(asm: &mut Assembler, condition: Condition, a: u8, b: u8, imm: i32
 
 #[inline]
 fn set_to(asm: &mut Assembler, condition: Condition, to: u8, compared: bool, compare: impl FnOnce(&mut Assembler)) {
+    // Clearing first is a dependency breaker and saves an extension; processors move registers without executing anything.
+    let set = if compared { SCRATCH } else { to };
+    asm.binary(Binary::Xor, Width::W32, set, set);
+    compare(asm);
+    asm.set_if(condition, set);
     if compared {
-        compare(asm);
-        asm.set_if(condition, to);
-        asm.extend(Extend::Zero8, to, to);
-    } else {
-        // Clearing first is a dependency breaker and saves the extension.
-        asm.binary(Binary::Xor, Width::W32, to, to);
-        compare(asm);
-        asm.set_if(condition, to);
+        asm.binary(Binary::Mov, Width::W32, to, set);
     }
 }
 

@@ -122,7 +122,6 @@ pub fn keeps_scratch(op: Op) -> bool {
             | Op::Or
             | Op::MulImm64
             | Op::Mul64
-            | Op::SetLtU
     );
     simple || matches!(lowering(op), Lowering::Memory(_))
 }
