@@ -74,10 +74,11 @@ pub fn neg_add_imm(asm: &mut Assembler, width: Width, a: u8, b: u8, imm: i32) {
 }
 
 /// d ← a + carry flag, or a − carry flag
-pub fn add_carry(asm: &mut Assembler, d: u8, a: u8, subtract: bool) {
+pub fn add_carry(asm: &mut Assembler, width: Width, d: u8, a: u8, subtract: bool) {
     // Moving leaves the flags alone.
     asm.move_reg(d, a);
-    asm.binary_imm(if subtract { BinaryImm::SubBorrow } else { BinaryImm::AddCarry }, Width::W64, d, 0);
+    asm.binary_imm(if subtract { BinaryImm::SubBorrow } else { BinaryImm::AddCarry }, width, d, 0);
+    asm.finish(width, d);
 }
 
 /// a ← b & imm

@@ -234,7 +234,8 @@ pub fn carry(asm: &mut Assembler, to: Reg, carry: &Carry, is_set: bool) {
     if !is_set {
         compare(asm, host(carry.left), right);
     }
-    alu::add_carry(asm, host(to), host(carry.from), carry.subtract);
+    let width = if carry.word { Width::W32 } else { Width::W64 };
+    alu::add_carry(asm, width, host(to), host(carry.from), carry.subtract);
 }
 
 /// Emits the extension of a lower half to 64 bits, and a shift after it.

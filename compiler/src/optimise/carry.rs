@@ -23,6 +23,8 @@ pub struct Carry {
     pub right: CarrySide,
     /// Whether it is subtracted.
     pub subtract: bool,
+    /// Whether lower halves are added, and the sum is sign-extended.
+    pub word: bool,
     /// The comparison's place in the region.
     pub comparison: u16,
 }
@@ -69,12 +71,12 @@ pub fn fold(plan: &mut [Planned], holders: &Holders<'_>) {
             continue;
         }
         let found = match op {
-            Op::Add64 => carry(plan, holders, index, a, b).or_else(|| carry(plan, holders, index, b, a)),
-            Op::Sub64 => carry(plan, holders, index, a, b),
+            Op::Add64 | Op::Add32 => carry(plan, holders, index, a, b).or_else(|| carry(plan, holders, index, b, a)),
+            Op::Sub64 | Op::Sub32 => carry(plan, holders, index, a, b),
             _ => None,
         };
         if let Some((carry, uses)) = found {
-            plan[index].form = Form::Carry(Carry { subtract: op == Op::Sub64, ..carry });
+            plan[index].form = Form::Carry(carry);
             plan[index].uses = uses;
         }
     }
@@ -103,7 +105,10 @@ fn carry(plan: &[Planned], holders: &Holders<'_>, index: usize, from: Reg, outco
         }
         None => CarrySide::Imm(x as i32),
     };
-    used(from, values.held(from, index));
-    let comparison = u16::try_from(writer).ok()?;
-    Some((Carry { from, left, right, subtract: false, comparison }, uses))
+    let adding = plan[index].instruction.op;
+    let word = matches!(adding, Op::Add32 | Op::Sub32);
+    let demand = if word { Demand::Low } else { Demand::Full };
+    uses.push(Use { reg: from, value: values.held(from, index), demand });
+    let (comparison, subtract) = (u16::try_from(writer).ok()?, matches!(adding, Op::Sub64 | Op::Sub32));
+    Some((Carry { from, left, right, subtract, word, comparison }, uses))
 }

@@ -242,7 +242,7 @@ impl Generator {
             self.push(sequence, Inst::three(op, overwritten, overwritten, other));
         }
         let to = self.target(pool, from);
-        let op = self.one_of(&[Op::Add64, Op::Sub64, Op::Add32]);
+        let op = self.one_of(&[Op::Add64, Op::Sub64, Op::Add32, Op::Sub32]);
         let (a, b) = if self.one_in(3) { (outcome, from) } else { (from, outcome) };
         self.push(sequence, Inst::three(op, to, a, b));
         // The outcome of a comparison that is not looked at again can go.

@@ -105,6 +105,9 @@ pub fn carry() -> Vec<Entry> {
     let store = Inst::imm(Op::StoreU32, high, 0x2_0000);
     let negative = Inst::two(Op::SetLtUImm, bit, low, i32::MIN.into());
     entries.push(service("half of the sum wanted", &[word, negative, take(Op::Sub64), store], &[]));
+    for op in [Op::Add32, Op::Sub32] {
+        entries.push(service("", &[less, take(op)], &[high]));
+    }
     entries.push(service("operand overwritten", &[less, overwritten, take(Op::Add64)], &[low, high]));
     entries
 }
