@@ -15,6 +15,7 @@
 //!
 //! The least is found by going over the blocks backwards until nothing changes.
 
+use super::copies::Copied;
 use super::flow::{Block, End, Flow};
 
 /// Most gas that is paid for more than a block: what the interpreter walks at most when less is left.
@@ -93,13 +94,25 @@ impl<'a> Prospects<'a> {
             is_header: last.iter().map(Option::is_some).collect(),
             around: loops_around(&last),
             is_cold: cold(&flow.blocks),
-            ends_credit: flow.copies.iter().map(|&copies| copies > 1).collect(),
+            ends_credit: flow.copied.iter().map(Option::is_some).collect(),
         }
     }
 
-    /// What a block costs, in all of its copies.
+    /// What a block costs.
     fn charge(&self, block: usize) -> u32 {
-        self.flow.blocks[block].charge.saturating_mul(self.flow.copies[block].into())
+        self.flow.blocks[block].charge
+    }
+
+    /// What is paid at the start of a block in a loop that is there several times, and behind it: all of the loop's copies, once the
+    /// first of which has come to the block. Behind them there is no credit.
+    fn paid_in_copies(&self, block: usize, copied: &Copied) -> (u32, u32) {
+        let Copied { first, last, copies } = *copied;
+        let sum = |from: usize| {
+            let charges = (from..=last as usize).map(|block| self.charge(block));
+            charges.fold(0, u32::saturating_add)
+        };
+        let at_start = sum(first as usize).saturating_mul(copies - 1).saturating_add(sum(block));
+        (at_start, if block == last as usize { 0 } else { at_start - self.charge(block) })
     }
 
     fn settle(&self) -> Credits {
@@ -108,10 +121,12 @@ impl<'a> Prospects<'a> {
         for _ in 0..MAX_ROUNDS {
             let mut changed = false;
             for block in (0..count).rev() {
-                let behind = self.credit_behind(block, &credits.at_start);
-                let at_start = match behind {
-                    ENDLESS => ENDLESS,
-                    credit => self.charge(block).saturating_add(credit),
+                let (at_start, behind) = match &self.flow.copied[block] {
+                    Some(copied) => self.paid_in_copies(block, copied),
+                    None => match self.credit_behind(block, &credits.at_start) {
+                        ENDLESS => (ENDLESS, ENDLESS),
+                        credit => (self.charge(block).saturating_add(credit), credit),
+                    },
                 };
                 changed |= credits.at_start[block] != at_start;
                 credits.at_start[block] = at_start;
@@ -126,7 +141,7 @@ impl<'a> Prospects<'a> {
 
     fn credit_behind(&self, number: usize, at_start: &[u32]) -> u32 {
         let block = &self.flow.blocks[number];
-        if !block.is_plain || self.flow.copies[number] > 1 {
+        if !block.is_plain {
             return 0;
         }
         let (first, last) = self.around[number];
@@ -196,15 +211,16 @@ mod tests {
             ..Block::default()
         };
         let blocks: Vec<Block> = (0..).zip(blocks).map(block).collect();
-        Flow { loops: vec![None; blocks.len()], copies: copies::of_blocks(&blocks), blocks, ..Flow::default() }
+        Flow { loops: vec![None; blocks.len()], copied: copies::of_blocks(&blocks), blocks, ..Flow::default() }
     }
 
     /// What is owed on each way, and that credits add up.
     fn owed(flow: &Flow) -> Vec<Vec<i32>> {
         let credits = Credits::new(flow);
         let of_block = |(number, block): (u32, &Block)| {
-            let copies = u32::from(flow.copies[number as usize]);
-            assert_eq!(credits.at_start(number), block.charge * copies + credits.behind(number), "block {number}");
+            if flow.copied[number as usize].is_none_or(|copied| number != copied.last) {
+                assert_eq!(credits.at_start(number), block.charge + credits.behind(number), "block {number}");
+            }
             block.next.iter().flatten().map(|&next| credits.owed(credits.behind(number), next)).collect()
         };
         (0..).zip(&flow.blocks).map(of_block).collect()
@@ -237,7 +253,8 @@ mod tests {
     fn a_turn_of_a_loop_is_paid_once() {
         // 0; loop { 1: if … break; 2 } 3
         let next = [[Some(1), None], [Some(3), Some(2)], [Some(1), None], [None, None]];
-        let flow = flow(&[(2, next[0]), (5, next[1]), (7, next[2]), (40, next[3])]);
+        let mut flow = flow(&[(2, next[0]), (5, next[1]), (7, next[2]), (40, next[3])]);
+        flow.copied.fill(None);
         assert_eq!(owed(&flow), [vec![12], vec![40 - 7, 0], vec![12], vec![]]);
     }
 
@@ -251,8 +268,19 @@ mod tests {
     #[test]
     fn all_copies_are_paid_where_they_start() {
         let flow = flow(&[(2, [Some(1), None]), (5, [Some(1), Some(2)]), (6, [None, None])]);
-        assert_eq!(flow.copies, [1, 3, 1]);
+        assert_eq!(flow.copied[1].map(|copied| copied.copies), Some(3));
         assert_eq!(owed(&flow), [vec![15], vec![15, 6], vec![]]);
+    }
+
+    #[test]
+    fn all_copies_of_several_blocks_are_paid_where_they_start() {
+        // 0; loop { 1: if … break; 2: if … break } 3
+        let flow = flow(&[(2, [Some(1), None]), (5, [Some(3), Some(2)]), (7, [Some(1), Some(3)]), (1, [None, None])]);
+        assert_eq!(flow.copied[2], Some(Copied { first: 1, last: 2, copies: 2 }));
+        let credits = Credits::new(&flow);
+        assert_eq!([1, 2].map(|block| credits.at_start(block)), [2 * 12, 12 + 7]);
+        // Who leaves from within the first copy gets back all others, and what the last one leads to.
+        assert_eq!(owed(&flow), [vec![24], vec![1 - 19, 0], vec![24, 1], vec![]]);
     }
 
     #[test]

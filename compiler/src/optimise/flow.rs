@@ -3,7 +3,7 @@
 use tvm_isa::gas::{self, BlockCost};
 use tvm_isa::{GasModel, Instruction, Op, Pc, Program, Rules};
 
-use super::copies;
+use super::copies::{self, Copied};
 use super::effects;
 use super::registers::{Live, RegSet};
 use super::tails;
@@ -59,8 +59,8 @@ pub struct Flow {
     pub blocks: Vec<Block>,
     /// For each block that a later one, or itself, jumps to: bytes of guest code in the smallest such loop.
     pub loops: Vec<Option<u32>>,
-    /// How often each block's code is to be there.
-    pub copies: Vec<u8>,
+    /// For each block in a loop whose code is to be there several times: that loop.
+    pub copied: Vec<Option<Copied>>,
     /// For each block that ends with a jump: how many of the blocks from its target on have their code in the jump's place.
     pub tails: Vec<u8>,
 }
@@ -84,8 +84,8 @@ impl Flow {
                 flow.loops[target as usize].get_or_insert(bytes);
             }
         }
-        flow.copies = copies::of_blocks(&flow.blocks);
-        flow.tails = tails::of_blocks(&flow.blocks, &flow.copies);
+        flow.copied = copies::of_blocks(&flow.blocks);
+        flow.tails = tails::of_blocks(&flow.blocks, &flow.copied);
         flow
     }
 }

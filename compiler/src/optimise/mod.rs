@@ -45,6 +45,7 @@ mod values;
 pub use address::Address;
 pub use carry::{Addition, Carry, CarrySide};
 pub use compare::Comparison;
+pub use copies::Copied;
 pub use credit::Credits;
 pub use extension::Extension;
 pub use flow::Flow;

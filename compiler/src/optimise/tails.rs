@@ -7,6 +7,7 @@
 //! behind it, up to one that ends with a dynamic jump. *Keeps* everything: each copy is the code of these blocks, and what is owed on the ways
 //! between them is charged or given back there (see [`super::credit`]). All other ways lead to the blocks themselves.
 
+use super::copies::Copied;
 use super::flow::{Block, End};
 
 /// Most blocks one behind the other.
@@ -18,13 +19,14 @@ const MAX_BYTES: u32 = 64;
 ///
 /// All copies together have no more instructions than make the program as long as one that has an instruction in each of its bytes: hostile
 /// programs should not get more machine code for each byte than by other means.
-pub fn of_blocks(blocks: &[Block], copies: &[u8]) -> Vec<u8> {
+pub fn of_blocks(blocks: &[Block], copied: &[Option<Copied>]) -> Vec<u8> {
     let bytes: u32 = blocks.iter().map(|block| block.len).sum();
-    let instructions = blocks.iter().zip(copies).map(|(block, &copies)| block.instructions * u32::from(copies)).sum();
+    let times = |copied: &Option<Copied>| copied.map_or(1, |copied| copied.copies);
+    let instructions = blocks.iter().zip(copied).map(|(block, copied)| block.instructions * times(copied)).sum();
     let mut room = bytes.saturating_sub(instructions);
     let mut tail_of = |block: &Block| {
         let target = block.next[0].filter(|_| block.is_plain && block.end == End::Plain && !block.falls)?;
-        let (length, instructions) = tail(blocks, copies, target as usize)?;
+        let (length, instructions) = tail(blocks, copied, target as usize)?;
         room = room.checked_sub(instructions)?;
         Some(length)
     };
@@ -32,12 +34,12 @@ pub fn of_blocks(blocks: &[Block], copies: &[u8]) -> Vec<u8> {
 }
 
 /// How many blocks from `first` on end with a dynamic jump, and how many instructions they have, if they are few.
-fn tail(blocks: &[Block], copies: &[u8], first: usize) -> Option<(u8, u32)> {
+fn tail(blocks: &[Block], copied: &[Option<Copied>], first: usize) -> Option<(u8, u32)> {
     let (mut bytes, mut instructions) = (0, 0);
-    for (length, (block, &copies)) in (1..).zip(blocks.iter().zip(copies).skip(first).take(MAX_BLOCKS)) {
+    for (length, (block, copied)) in (1..).zip(blocks.iter().zip(copied).skip(first).take(MAX_BLOCKS)) {
         bytes += block.len;
         instructions += block.instructions;
-        if !block.is_plain || copies > 1 || bytes > MAX_BYTES {
+        if !block.is_plain || copied.is_some() || bytes > MAX_BYTES {
             return None;
         }
         match block.end {
@@ -64,7 +66,7 @@ mod tests {
     }
 
     fn tails(blocks: &[Block]) -> Vec<u8> {
-        of_blocks(blocks, &vec![1; blocks.len()])
+        of_blocks(blocks, &vec![None; blocks.len()])
     }
 
     #[test]
@@ -105,6 +107,7 @@ mod tests {
         assert_eq!(with(|blocks| blocks[1].is_plain = false), [0, 0, 0], "more than a region");
         assert_eq!(with(|blocks| blocks[1].falls = false), [0, 0, 0]);
         assert_eq!(with(|blocks| blocks[2].end = End::Trap), [0, 0, 0]);
-        assert_eq!(of_blocks(&before([9, 9]), &[1, 2, 1]), [0, 0, 0], "there several times anyhow");
+        let copied = Some(Copied { first: 1, last: 1, copies: 2 });
+        assert_eq!(of_blocks(&before([9, 9]), &[None, copied, None]), [0, 0, 0], "there several times anyhow");
     }
 }

@@ -8,7 +8,7 @@ use tvm_isa::{Gas, Instruction, Pc};
 use super::ways::Ways;
 use super::{Stopped, Translator};
 use crate::lower::{self, Lowering};
-use crate::optimise::{self, Addition, Address, Duties, Flow, Form, Live, Liveness, Planned, RegSet};
+use crate::optimise::{self, Addition, Address, Copied, Duties, Flow, Form, Live, Liveness, Planned, RegSet};
 
 /// Where loops start: the processor fetches from there in one piece.
 const LOOP_ALIGNMENT: u32 = 32;
@@ -69,21 +69,24 @@ impl Translator<'_> {
     ) -> Result<Pc, Stopped> {
         let whole = block.filter(|_| ends_block);
         let ways = self.ways.as_mut().expect("there from the start");
-        let (copies, cost) = whole.map_or((1, 0), |block| ways.copies(block));
+        let copied = whole.and_then(|block| ways.copied_behind(block));
         let tail = whole.and_then(|block| ways.tail(block));
         ways.credit = whole.map_or(0, |block| ways.behind(block));
         let credit = ways.credit;
         self.plan(&mut optimisation, ends_block);
+        let copies = copied.map_or(1, |(loops, _)| loops.copies);
         for copies_behind in (0..copies).rev() {
-            let credit = credit + copies_behind * cost;
+            let (credit, is_last) = (credit + copies_behind * copied.map_or(0, |(_, cost)| cost), copies_behind == 0);
+            if let Some((loops, _)) = copied.filter(|(loops, _)| copies_behind + 1 < loops.copies) {
+                self.emit_copy_up_to_last(&mut optimisation, loops, credit)?;
+            }
             let Optimisation { exact, ref plan, ref order, .. } = optimisation;
-            let (leaving, others) = match plan.split_last() {
-                Some((last, others)) if copies_behind > 0 => (whole.zip(Some(last)), others),
-                Some((_, others)) if tail.is_some() => (None, others),
+            let (last, others) = match plan.split_last() {
+                Some((last, others)) if !is_last || tail.is_some() => (Some(last), others),
                 _ => (None, &plan[..]),
             };
             self.emit_plan(others, order, exact, |index| Gas(give_back(index).0 + u64::from(credit)))?;
-            if let Some((block, branch)) = leaving {
+            if let Some((block, branch)) = whole.zip(last).filter(|_| !is_last) {
                 self.leave_copy(block, branch, credit)?;
             }
         }
@@ -129,33 +132,64 @@ impl Translator<'_> {
         for block in tail {
             self.make_ready()?;
             self.charge_copy(block, credit);
-            let ways = self.ways.as_mut().expect("there from the start");
-            credit = ways.behind(block);
-            ways.credit = credit;
-            let (start, instructions) = ways.extent(block);
-            let mut pc = start;
-            self.region.clear();
-            for _ in 0..instructions {
-                let instruction = Instruction::decode(self.program, self.rules, pc);
-                pc = instruction.next_pc();
-                self.region.push(instruction);
-            }
-            optimisation.block = Some(block);
-            self.plan(optimisation, true);
-            let give_back = super::give_back(self.rules.gas, instructions as usize);
-            let Optimisation { exact, ref plan, ref order, .. } = *optimisation;
-            self.emit_plan(plan, order, exact, |index| Gas(give_back(index).0 + u64::from(credit)))?;
+            credit = self.ways.as_ref().expect("there from the start").behind(block);
+            self.emit_copy(optimisation, block, credit)?;
         }
+        Ok(())
+    }
+
+    /// Emits a copy of the code of a block. `credit` is paid behind it.
+    fn emit_copy(&mut self, optimisation: &mut Optimisation, block: u32, credit: u32) -> Result<(), Stopped> {
+        let instructions = self.plan_again(optimisation, block);
+        self.ways.as_mut().expect("there from the start").credit = credit;
+        let give_back = super::give_back(self.rules.gas, instructions);
+        let Optimisation { exact, ref plan, ref order, .. } = *optimisation;
+        self.emit_plan(plan, order, exact, |index| Gas(give_back(index).0 + u64::from(credit)))
+    }
+
+    /// Collects the instructions of a block of one region and plans them. Gives how many they are.
+    fn plan_again(&mut self, optimisation: &mut Optimisation, block: u32) -> usize {
+        let (mut pc, instructions) = self.ways.as_ref().expect("there from the start").extent(block);
+        self.region.clear();
+        for _ in 0..instructions {
+            let instruction = Instruction::decode(self.program, self.rules, pc);
+            pc = instruction.next_pc();
+            self.region.push(instruction);
+        }
+        optimisation.block = Some(block);
+        self.plan(optimisation, true);
+        instructions as usize
+    }
+
+    /// Emits copies of the code of a loop's blocks but the last one, behind which there is `credit`, and plans that one again.
+    fn emit_copy_up_to_last(
+        &mut self,
+        optimisation: &mut Optimisation,
+        loops: Copied,
+        credit: u32,
+    ) -> Result<(), Stopped> {
+        let Copied { first, last, .. } = loops;
+        if first == last {
+            // It is still planned.
+            return Ok(());
+        }
+        for block in first..last {
+            let behind = self.ways.as_ref().expect("there from the start").charges(block + 1..last + 1);
+            self.emit_copy(optimisation, block, credit + behind)?;
+        }
+        self.plan_again(optimisation, last);
+        self.ways.as_mut().expect("there from the start").credit = credit;
         Ok(())
     }
 
     /// Emits the branch at the end of a copy of a loop's code that has another one behind it: leaves when the loop does.
     fn leave_copy(&mut self, block: u32, branch: &Planned, credit: u32) -> Result<(), Stopped> {
-        let (condition, right) = super::control_flow::branch_operands(&branch.instruction);
         let ways = self.ways.as_mut().expect("there from the start");
-        let behind = ways.next_block(block).expect("loops with copies go on behind");
+        // A jump goes on in the next copy.
+        let Some(behind) = ways.next_block(block) else { return Ok(()) };
         let target = ways.to(behind, credit, &mut self.asm);
         self.make_ready()?;
+        let (condition, right) = super::control_flow::branch_operands(&branch.instruction);
         self.compare(branch.instruction.a, right, branch.form.comparison());
         self.asm.jump_if(condition.inverted(), target);
         Ok(())

@@ -18,7 +18,7 @@ use tvm_isa::{Gas, Pc, Program};
 use super::{Stopped, Translator};
 use crate::asm::{Assembler, Target};
 use crate::control;
-use crate::optimise::{Credits, Flow};
+use crate::optimise::{Copied, Credits, Flow};
 use crate::targets::BlockTargets;
 
 /// Ways between blocks. The labels of blocks are their unpaid entries, which only those have that need one.
@@ -73,9 +73,16 @@ impl Ways {
         Self { flow, credits, inline, paid, charging, detours, begins, credit: 0 }
     }
 
-    /// How often the code of a block is to be there, and what each costs.
-    pub fn copies(&self, block: u32) -> (u32, u32) {
-        (self.flow.copies[block as usize].into(), self.flow.blocks[block as usize].charge)
+    /// The loop that ends with a block and whose code is to be there several times, and what a turn costs.
+    pub fn copied_behind(&self, block: u32) -> Option<(Copied, u32)> {
+        let copied = self.flow.copied[block as usize].filter(|copied| copied.last == block)?;
+        let cost = self.charges(copied.first..copied.last + 1);
+        Some((copied, cost))
+    }
+
+    /// What blocks cost together.
+    pub fn charges(&self, blocks: Range<u32>) -> u32 {
+        blocks.map(|block| self.flow.blocks[block as usize].charge).sum()
     }
 
     /// The credit behind a block whose first region ends with it.

@@ -26,6 +26,12 @@ pub struct Draft {
     blocks: Vec<usize>,
 }
 
+/// A branch that leads nowhere yet.
+pub struct Ahead {
+    from: usize,
+    at: usize,
+}
+
 impl Draft {
     /// No code.
     pub fn new() -> Self {
@@ -64,6 +70,19 @@ impl Draft {
         let offset = (target as i64 - from as i64) as i32;
         self.code.truncate(self.code.len() - 4);
         self.code.extend(offset.to_le_bytes());
+    }
+
+    /// Appends a branch to a place that comes later: where [`Self::land`] is called.
+    pub fn branch_ahead(&mut self, version: GpVersion, branch: Inst) -> Ahead {
+        let from = self.code.len();
+        self.append(version, branch);
+        Ahead { from, at: self.code.len() - 4 }
+    }
+
+    /// Lets a branch lead here.
+    pub fn land(&mut self, branch: Ahead) {
+        let offset = (self.code.len() - branch.from) as u32;
+        self.code[branch.at..branch.at + 4].copy_from_slice(&offset.to_le_bytes());
     }
 
     fn append(&mut self, version: GpVersion, inst: Inst) {

@@ -121,6 +121,7 @@ impl Generator {
                 Some(registers) if self.rng.u8(0..10) == 0 => self.counted_loop(&mut draft, registers),
                 Some(registers) if self.rng.u8(0..12) == 0 => self.common_tail(&mut draft, registers),
                 Some(registers) if self.rng.u8(0..12) == 0 => self.loop_of_words(&mut draft, registers),
+                Some(registers) if self.rng.u8(0..12) == 0 => self.loop_of_several(&mut draft, registers),
                 Some(registers) => {
                     self.idiom(registers).into_iter().for_each(|inst| draft.push(self.version, inst));
                 }

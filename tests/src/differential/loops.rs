@@ -71,6 +71,38 @@ impl Generator {
         }
     }
 
+    /// Appends a small loop of several blocks, all of which can leave it (`compiler/src/optimise/copies.rs`).
+    pub(super) fn loop_of_several(&mut self, draft: &mut Draft, pool: &[u8]) {
+        let version = self.version;
+        let counter = self.rng.u8(0..13);
+        draft.push(version, Inst::imm(Op::LoadImm, counter, self.rng.i64(0..=MAX_TURNS)));
+        draft.push(version, Inst::new(Op::Fallthrough));
+        let start = draft.code.len();
+        let mut ways_out = Vec::new();
+        for _ in 0..self.rng.usize(1..=MAX_INNER_BLOCKS) {
+            self.little(draft, pool);
+            let imm = Inst::imm(BRANCHES_IMM[self.rng.usize(0..BRANCHES_IMM.len())], counter, self.rng.i64(-1..9));
+            match self.rng.u8(0..4) {
+                0 => draft.push(version, Inst::new(Op::Fallthrough)),
+                _ => ways_out.push(draft.branch_ahead(version, imm)),
+            }
+        }
+        self.little(draft, pool);
+        draft.push(version, Inst::two(Op::AddImm64, counter, counter, -1));
+        if self.rng.u8(0..3) == 0 {
+            draft.branch_to(version, Inst::new(Op::Jump), start);
+        } else {
+            draft.branch_to(version, Inst::imm(Op::BranchNeImm, counter, 0), start);
+        }
+        ways_out.into_iter().for_each(|branch| draft.land(branch));
+    }
+
+    fn little(&mut self, draft: &mut Draft, pool: &[u8]) {
+        for _ in 0..self.rng.usize(0..3) {
+            self.anything(pool).into_iter().for_each(|inst| draft.push(self.version, inst));
+        }
+    }
+
     /// Appends a block or two that end with a dynamic jump, and blocks that jump to it (`compiler/src/optimise/tails.rs`).
     pub(super) fn common_tail(&mut self, draft: &mut Draft, pool: &[u8]) {
         let version = self.version;
