@@ -225,15 +225,28 @@ pub fn sum(asm: &mut Assembler, to: Reg, address: &Address) {
     }
 }
 
-/// Emits the addition or subtraction of a carry. `is_set` says that the flag is there already.
-pub fn carry(asm: &mut Assembler, to: Reg, carry: &Carry, is_set: bool) {
+/// Emits the addition or subtraction of a carry.
+pub fn carry(asm: &mut Assembler, to: Reg, carry: &Carry) {
     let right = match carry.right {
         CarrySide::Reg(reg) => Operand::Reg(host(reg)),
         CarrySide::Imm(imm) => Operand::Imm(imm),
     };
-    if !is_set {
-        compare(asm, host(carry.left), right);
+    compare(asm, host(carry.left), right);
+    add_carry(asm, to, carry);
+}
+
+/// Emits an addition or subtraction, and that of its carry.
+pub fn carrying(asm: &mut Assembler, instruction: &Instruction, to: Reg, carry: &Carry) {
+    let (d, a, b) = instruction.reg_reg_reg();
+    match instruction.op {
+        Op::Add64 => alu::binary(asm, Binary::Add, d, a, b),
+        Op::Sub64 => alu::sub(asm, Width::W64, d, a, b),
+        other => unreachable!("{} has no carry", other.name()),
     }
+    add_carry(asm, to, carry);
+}
+
+fn add_carry(asm: &mut Assembler, to: Reg, carry: &Carry) {
     let width = if carry.word { Width::W32 } else { Width::W64 };
     alu::add_carry(asm, width, host(to), host(carry.from), carry.subtract);
 }

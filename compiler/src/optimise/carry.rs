@@ -2,15 +2,22 @@
 //!
 //! RISC-V has no carry flag: wide arithmetic compares a sum with what was added, and adds the 0 or 1 that comes out. *Assumes* nothing.
 //! *Keeps* the result of the addition (or subtraction) of such a 0 or 1: it compares where the result is used and adds the carry
-//! flag. Done only where the comparison's own result is looked at by nobody else, so that it goes ([`super::needs`]). Right behind
-//! the addition of what is compared the flag is there already ([`Addition`]), and nothing is compared.
+//! flag. Done only where the comparison's own result is looked at by nobody else, so that it goes ([`super::needs`]).
+//!
+//! Right behind the addition of what is compared the flag is there already. When all else is decided, what adds the carry moves up to there, or
+//! the addition down, over what neither writes its operands nor looks at its result, and nothing is compared ([`join`]).
 
 use tvm_isa::{Instruction, Op, Reg};
 
-use super::effects::Demand;
+use super::effects::{self, Demand};
 use super::holders::Holders;
+use super::operand::{can_leave, reads, writes};
+use super::registers::RegSet;
 use super::values::Value;
-use super::{Form, Planned, Use, Uses};
+use super::{Duties, Form, Planned, Use, Uses};
+
+/// Most instructions from an addition to that of its carry.
+pub(super) const MAX_DISTANCE: usize = 12;
 
 /// An addition or subtraction of the outcome of `left < right`, unsigned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,30 +44,60 @@ pub enum CarrySide {
     Imm(i32),
 }
 
-/// A sum in the register of one of the numbers that it was added up from: after the addition the carry flag says whether it is less
-/// than the other one, which is what wide arithmetic asks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Addition {
-    sum: Reg,
-    other: Reg,
-}
-
-impl Addition {
-    /// The sum that an instruction's code ends with adding up.
-    pub fn of(planned: &Planned) -> Option<Self> {
-        let Planned { instruction: Instruction { op, a, b, d, .. }, form, .. } = *planned;
-        match (op, form) {
-            (Op::Add64, Form::Plain) if d == a && d != b => Some(Self { sum: d, other: b }),
-            (Op::Add64, Form::Plain) if d == b && d != a => Some(Self { sum: d, other: a }),
-            _ => None,
+/// Adds carries where the flag is set. To be done when it is certain what is emitted.
+pub fn join(plan: &mut [Planned], duties: Duties) {
+    for index in 0..plan.len() {
+        if let Form::Carry(carry) = plan[index].form
+            && let Some((setting, at)) = place(plan, index, &carry, duties.exact)
+        {
+            let Planned { instruction, uses, .. } = plan[index];
+            let from = uses.iter().find(|used| used.reg == carry.from).expect("it is looked at");
+            let mut joined = Planned { form: Form::Carrying(carry, instruction.d), ..plan[setting] };
+            joined.uses.push(from);
+            plan[index].form = Form::Nothing;
+            plan[setting].form = Form::Nothing;
+            plan[at] = joined;
         }
     }
+}
 
-    /// Whether its flag is what an instruction adds or subtracts.
-    pub fn carries_for(self, planned: &Planned) -> bool {
-        let Self { sum, other } = self;
-        matches!(planned.form, Form::Carry(carry) if carry.left == sum && carry.right == CarrySide::Reg(other))
+/// The instruction that can set the flag that instruction `index` adds, and where both can be done at once.
+fn place(plan: &[Planned], index: usize, carry: &Carry, exact: bool) -> Option<(usize, usize)> {
+    let CarrySide::Reg(right) = carry.right else { return None };
+    let compared = RegSet::of(carry.left).with(RegSet::of(right));
+    let result = RegSet::of(plan[index].instruction.d);
+    // What is between the two.
+    let (mut read, mut written) = (RegSet::EMPTY, RegSet::EMPTY);
+    for at in (index.saturating_sub(MAX_DISTANCE)..index).rev() {
+        let before = &plan[at];
+        if before.form == Form::Nothing {
+            continue;
+        }
+        if sets_flag(before, carry.left, right) {
+            let moves_up = !written.has(carry.from) && !read.with(written).meets(result);
+            let sum = writes(before);
+            let moves_down = !written.meets(reads(before)) && !read.with(written).meets(sum);
+            return if moves_up { Some((at, at)) } else { moves_down.then_some((at, index)) };
+        }
+        let is_barrier = effects::sees_all(before.instruction.op) || exact && can_leave(before);
+        (read, written) = (read.with(reads(before)), written.with(writes(before)));
+        if is_barrier || written.meets(compared) {
+            return None;
+        }
     }
+    None
+}
+
+/// Whether an instruction's code can leave the outcome of `left < right` in the carry flag: it adds `right` to something that makes `left`,
+/// or subtracts it from that.
+fn sets_flag(planned: &Planned, left: Reg, right: Reg) -> bool {
+    let Instruction { op, a, b, d, .. } = planned.instruction;
+    planned.form == Form::Plain
+        && match op {
+            Op::Add64 => left == d && right != d && (right == a || right == b),
+            Op::Sub64 => (left, right) == (a, b) && d != a && d != b,
+            _ => false,
+        }
 }
 
 /// Finds the carries of a region.

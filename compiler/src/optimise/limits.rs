@@ -7,7 +7,7 @@ use super::effects::Demand;
 use super::flow::Block;
 use super::liveness::MAX_ROUNDS;
 use super::{Address, Duties, Flow, Form, Live, Liveness, plan};
-use super::{late, operand, product};
+use super::{carry, late, operand, product};
 
 /// Blocks that each jump to the one before them, the first of which looks at `reg`.
 fn jumping_backwards(count: u32, reg: Reg) -> Flow {
@@ -81,6 +81,16 @@ fn from_a_load_to_its_operation() {
     };
     assert!(combined(1) && combined(operand::MAX_DISTANCE));
     assert!(!combined(operand::MAX_DISTANCE + 1));
+}
+
+#[test]
+fn from_an_addition_to_that_of_its_carry() {
+    let joined = |distance| {
+        let mut region = apart(instruction(Op::Add64, 1, 2, 1), instruction(Op::Add64, 4, 3, 4), distance);
+        region[distance - 1] = instruction(Op::SetLtU, 1, 2, 3);
+        forms(&region, &[1, 4]).iter().any(|form| matches!(form, Form::Carrying(..)))
+    };
+    assert!(joined(carry::MAX_DISTANCE) && !joined(carry::MAX_DISTANCE + 1));
 }
 
 #[test]

@@ -12,7 +12,7 @@
 //! * compares 32 bits where 64 would say the same, and extends for comparisons only what nobody else looks at ([`compare`]),
 //! * leaves out what nobody looks at: whole instructions, or their sign extensions ([`needs`], [`late`]),
 //! * and at last, when it is certain what is emitted, makes loads operands of operations ([`operand`]), computes both halves of a
-//!   product at once ([`product`]), and notes which registers need not be kept ([`fixed`]).
+//!   product at once ([`product`]), adds carries where they come up, and notes which registers need not be kept ([`fixed`]).
 //!
 //! What somebody may look at behind a region comes from [`liveness`], which walks the whole program. How exact registers must be at
 //! exits is the caller's choice, [`crate::Observed`].
@@ -43,7 +43,7 @@ mod tails;
 mod values;
 
 pub use address::Address;
-pub use carry::{Addition, Carry, CarrySide};
+pub use carry::{Carry, CarrySide};
 pub use compare::Comparison;
 pub use copies::Copied;
 pub use credit::Credits;
@@ -80,6 +80,8 @@ pub enum Form {
     Extension(Extension),
     /// An addition or subtraction of what a comparison gave.
     Carry(Carry),
+    /// An addition or subtraction, and that of its carry, which goes to this register.
+    Carrying(Carry, Reg),
     /// A branch that compares in another way.
     Compare(Comparison),
     /// A bitwise operation on lower halves, whose result is sign-extended.
@@ -164,6 +166,7 @@ pub fn plan(region: &[Instruction], duties: Duties, out: &mut Vec<Planned>) {
     decide(region, duties, &values, out);
     operand::fold(out, duties);
     product::join(out, &values, duties);
+    carry::join(out, duties);
     fixed::note_needed(out, duties);
 }
 

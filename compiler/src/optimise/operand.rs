@@ -195,6 +195,7 @@ pub(super) fn writes(planned: &Planned) -> RegSet {
     match planned.form {
         Form::Nothing => RegSet::EMPTY,
         Form::Product(Product::Both { low, high }) => RegSet::of(low).with(RegSet::of(high)),
+        Form::Carrying(_, to) => effects::written_set(&planned.instruction).with(RegSet::of(to)),
         _ => effects::written_set(&planned.instruction),
     }
 }

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use tvm_abi::{AddressParts, Observed, Site, TextOffset};
+use tvm_abi::{AddressParts, Observed, Site};
 use tvm_isa::{Gas, Instruction, Pc};
 
 use super::ways::Ways;
 use super::{Stopped, Translator};
 use crate::lower::{self, Lowering};
-use crate::optimise::{self, Addition, Address, Copied, Duties, Flow, Form, Live, Liveness, Planned, RegSet};
+use crate::optimise::{self, Address, Copied, Duties, Flow, Form, Live, Liveness, Planned, RegSet};
 
 /// Where loops start: the processor fetches from there in one piece.
 const LOOP_ALIGNMENT: u32 = 32;
@@ -111,17 +111,13 @@ impl Translator<'_> {
         exact: bool,
         give_back: impl Fn(usize) -> Gas,
     ) -> Result<(), Stopped> {
-        // An addition, and where the code behind it begins.
-        let mut added: Option<(Addition, TextOffset)> = None;
         for (index, planned) in plan.iter().enumerate() {
             self.make_ready()?;
             let charged = match planned.form {
                 Form::Operand(operand) => operand.load.into(),
                 _ => index,
             };
-            let carry_is_set = added.is_some_and(|(it, end)| end == self.asm.here() && it.carries_for(planned));
-            self.planned(planned, give_back(order[charged].into()), exact, carry_is_set);
-            added = Addition::of(planned).map(|addition| (addition, self.asm.here())).or(added);
+            self.planned(planned, give_back(order[charged].into()), exact);
         }
         Ok(())
     }
@@ -216,7 +212,7 @@ impl Translator<'_> {
         optimise::plan(&self.region, duties, &mut optimisation.plan);
     }
 
-    fn planned(&mut self, planned: &Planned, give_back: Gas, exact: bool, carry_is_set: bool) {
+    fn planned(&mut self, planned: &Planned, give_back: Gas, exact: bool) {
         let Planned { instruction, form, .. } = planned;
         let to = instruction.d;
         if lower::has_fixed_registers(instruction.op) {
@@ -230,7 +226,8 @@ impl Translator<'_> {
                 self.asm.narrow = false;
             }
             (Form::Sum(address), _) => lower::sum(&mut self.asm, to, address),
-            (Form::Carry(carry), _) => lower::carry(&mut self.asm, to, carry, carry_is_set),
+            (Form::Carry(carry), _) => lower::carry(&mut self.asm, to, carry),
+            (Form::Carrying(carry, to), _) => lower::carrying(&mut self.asm, instruction, *to, carry),
             (Form::Extension(extension), _) => lower::extension(&mut self.asm, instruction.a, *extension),
             (Form::Late, _) => lower::late(&mut self.asm, instruction),
             (Form::Product(product), _) => lower::product(&mut self.asm, instruction, product),

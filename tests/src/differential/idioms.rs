@@ -225,9 +225,21 @@ impl Generator {
     fn carry(&mut self, sequence: &mut Sequence<'_>) {
         let pool = sequence.pool;
         let [left, right, outcome, from] = [(); 4].map(|()| self.one_of(pool));
-        if self.rng.bool() {
-            let (a, b) = if self.one_in(3) { (right, left) } else { (left, right) };
-            self.push(sequence, Inst::three(Op::Add64, left, a, b));
+        let (a, b) = if self.one_in(3) { (right, left) } else { (left, right) };
+        match self.rng.u8(0..8) {
+            0..4 => self.push(sequence, Inst::three(Op::Add64, left, a, b)),
+            4 => {
+                let summand = self.one_of(pool);
+                self.push(sequence, Inst::three(Op::Add64, left, summand, right));
+            }
+            5 => {
+                let difference = self.one_of(pool);
+                self.push(sequence, Inst::three(Op::Sub64, difference, a, b));
+            }
+            _ => {}
+        }
+        if self.one_in(3) {
+            self.between(sequence);
         }
         let comparison = match self.rng.u8(0..8) {
             0..5 => Inst::three(Op::SetLtU, outcome, left, right),

@@ -91,7 +91,7 @@ pub fn extension() -> Vec<Entry> {
 }
 
 pub fn carry() -> Vec<Entry> {
-    let [low, by, bit, high, ..] = A;
+    let [low, by, bit, high, x, ..] = A;
     let sum = Inst::three(Op::Add64, low, low, by);
     let less = Inst::three(Op::SetLtU, bit, low, by);
     let take = |op| Inst::three(op, high, high, bit);
@@ -108,6 +108,17 @@ pub fn carry() -> Vec<Entry> {
     for op in [Op::Add32, Op::Sub32] {
         entries.push(service("", &[less, take(op)], &[high]));
     }
+    let byte = Inst::imm(Op::StoreU8, low, 0x2_0000);
+    entries.extend(both("up", &[sum, byte, less, take(Op::Add64)], &[low, high]));
+    let loaded = Inst::imm(Op::LoadU64, high, 0x2_0000);
+    entries.extend(both("the addition down", &[sum, loaded, less, take(Op::Add64)], &[low, high]));
+    entries.push(service("neither", &[sum, loaded, byte, less, take(Op::Add64)], &[low, high]));
+    let apart = Inst::three(Op::Add64, x, low, by);
+    entries.push(service("in a third register", &[apart, Inst { a: x, ..less }, take(Op::Add64)], &[x, high]));
+    let difference = Inst::three(Op::Sub64, x, low, by);
+    entries.push(service("of a difference", &[difference, less, take(Op::Sub64)], &[x, high]));
+    let in_place = Inst::three(Op::Sub64, low, low, by);
+    entries.push(service("of a difference in place", &[in_place, less, take(Op::Sub64)], &[low, high]));
     entries.push(service("operand overwritten", &[less, overwritten, take(Op::Add64)], &[low, high]));
     entries
 }
