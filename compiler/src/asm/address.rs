@@ -25,6 +25,9 @@ const NOPS: [u64; 8] = [
     0x0000_0000_0084_1f0f,
 ];
 
+/// Bytes of the longest one, with prefixes: no instruction is longer.
+const LONGEST_NOP: usize = 15;
+
 impl Assembler<'_> {
     /// An instruction on guest memory at `(base + index + disp) mod 2^32`. The address-size prefix makes the processor
     /// compute the address in 32 bits. An immediate may follow.
@@ -61,12 +64,16 @@ impl Assembler<'_> {
         self.ops.put(u64::from(disp as u32), disp_len);
     }
 
-    /// Fills up with instructions that do nothing to a multiple of `alignment`, a power of two.
+    /// Fills up with instructions that do nothing to a multiple of `alignment`, a power of two. They execute where the code before goes
+    /// on into what is aligned: few long ones cost less.
     pub fn align(&mut self, alignment: u32) {
+        const OPERAND_SIZE: u64 = 0x6666_6666_6666_6666;
         let mut missing = (self.here().0.wrapping_neg() & (alignment - 1)) as usize;
         while missing > 0 {
-            let len = missing.min(NOPS.len());
-            self.ops.put(NOPS[len - 1], len);
+            let len = missing.min(LONGEST_NOP);
+            let prefixes = len.saturating_sub(NOPS.len());
+            self.ops.put(OPERAND_SIZE, prefixes);
+            self.ops.put(NOPS[len - prefixes - 1], len - prefixes);
             missing -= len;
         }
     }
