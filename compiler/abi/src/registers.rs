@@ -2,7 +2,8 @@
 //!
 //! All 13 guest registers live in registers of their own for the whole run, so code never spills between
 //! instructions. Of the three left, `rsp` stays the host's (signal handlers and host calls find a real stack), [`GAS`]
-//! holds the remaining gas and [`SCRATCH`] belongs to no instruction for longer than its own machine code.
+//! holds the remaining gas and [`SCRATCH`] belongs to no instruction for longer than its own machine code, unless half of a product waits
+//! there for a later one.
 //!
 //! Why these places:
 //! * The scratch register is `rdx`: `mulx` takes one factor from it, and other multiplications and divisions overwrite it.
