@@ -43,12 +43,17 @@ pub enum Half {
 
 /// Joins the halves of unsigned products. To be done when it is certain what is emitted.
 pub fn join(plan: &mut [Planned], values: &Values, duties: Duties) {
+    if !plan.iter().any(|planned| half(planned) == Some(Half::High)) {
+        return;
+    }
+    // Before which instructions a half waits in the scratch register.
+    let mut waits = vec![false; plan.len()];
     for second in 0..plan.len() {
         if half(&plan[second]).is_some() {
             let nearest = second.saturating_sub(MAX_DISTANCE);
             let first = (nearest..second).rev().find(|&first| are_halves(plan, values, first, second));
             if let Some(first) = first {
-                join_two(plan, first, second, duties.exact);
+                join_two(plan, &mut waits, first, second, duties.exact);
             }
         }
     }
@@ -73,7 +78,7 @@ fn are_halves(plan: &[Planned], values: &Values, first: usize, second: usize) ->
     differ && (same == [a, b] || same == [b, a])
 }
 
-fn join_two(plan: &mut [Planned], first: usize, second: usize, exact: bool) {
+fn join_two(plan: &mut [Planned], waits: &mut [bool], first: usize, second: usize, exact: bool) {
     let Some(own) = half(&plan[first]) else { return };
     let results = [first, second].map(|at| plan[at].instruction.d);
     let may_move = |moved: Reg| {
@@ -84,13 +89,14 @@ fn join_two(plan: &mut [Planned], first: usize, second: usize, exact: bool) {
                 !barrier && !reads(between).with(writes(between)).meets(moved)
             })
     };
-    // The second half moves up to the first one, or the first one down; or it waits.
-    let (at, gone) = if may_move(results[1]) {
+    // The second half moves up to the first one, or the first one down; or it waits. Multiplying takes the scratch register.
+    let (at, gone) = if !waits[first] && may_move(results[1]) {
         (first, second)
-    } else if may_move(results[0]) {
+    } else if !waits[second] && may_move(results[0]) {
         (second, first)
     } else {
-        if emitted_between(plan, first, second).all(keeps_scratch) {
+        if !waits[first] && emitted_between(plan, first, second).all(keeps_scratch) {
+            waits[first + 1..=second].fill(true);
             plan[first].form = Form::Product(Product::OwnHalf(own));
             plan[second].form = Form::Product(Product::OtherHalf);
             plan[second].uses = Uses::default();

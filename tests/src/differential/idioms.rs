@@ -334,6 +334,9 @@ impl Generator {
 
     /// Both halves of a product.
     fn product(&mut self, sequence: &mut Sequence<'_>) {
+        if self.one_in(3) {
+            return self.crossing_products(sequence);
+        }
         let [low, mut high, a, b] = [(); 4].map(|()| self.one_of(sequence.pool));
         // As compilers do that are short of registers.
         let stored = self.one_in(3);
@@ -354,6 +357,25 @@ impl Generator {
         self.push(sequence, second);
         if stored {
             self.stored(sequence, high);
+        }
+    }
+
+    /// The halves of two products, of which one begins before the other ends.
+    fn crossing_products(&mut self, sequence: &mut Sequence<'_>) {
+        let mut registers: [u8; 13] = std::array::from_fn(|index| index as u8);
+        self.rng.shuffle(&mut registers);
+        let [a, b, c, one, low, high, ..] = registers;
+        let mut products = [(one, one, a), (low, high, c)].map(|(low, high, factor)| {
+            let mut halves = [(Op::Mul64, low), (Op::MulUpperUU, high)].map(|(op, d)| Inst::three(op, d, factor, b));
+            self.rng.shuffle(&mut halves);
+            halves
+        });
+        self.rng.shuffle(&mut products);
+        for half in [products[0][0], products[1][0], products[0][1], products[1][1]] {
+            self.push(sequence, half);
+            if half.d == one {
+                self.stored(sequence, one);
+            }
         }
     }
 

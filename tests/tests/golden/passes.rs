@@ -329,6 +329,10 @@ pub fn product() -> Vec<Entry> {
         let halves = [first, second].map(|half| Inst { d: low, ..half });
         entries.extend(both(name, &[halves[0], kept(low, 0x2_0000), halves[1], kept(low, 0x2_0008)], &[]));
     }
+    let [within, behind] = [(Op::Mul64, x), (Op::MulUpperUU, a)].map(|(op, d)| Inst::three(op, d, high, b));
+    let halves = [lower, kept(low, 0x2_0000), Inst { d: low, ..upper }];
+    let crossing = [halves[0], within, halves[1], halves[2], behind];
+    entries.push(service("another product begins meanwhile", &crossing, &[low, x, a]));
     let quotient = Inst::three(Op::DivU64, x, low, b);
     entries.push(service("a division in between", &[lower, quotient, Inst { d: low, ..upper }], &[low, x]));
     let signed = Inst::three(Op::MulUpperSS, high, b, a);
