@@ -85,16 +85,23 @@ impl Sample {
         Self { blob, code: len, table }
     }
 
-    /// Loops of `turn` instructions of one byte and a branch back, one behind the other.
-    fn of_loops(byte: u8, turn: usize, len: usize) -> Self {
+    /// Loops, one behind the other, of `blocks` times `turn` instructions of one byte and a branch: the last one back, all others out of
+    /// the loop.
+    fn of_loops(byte: u8, turn: usize, blocks: usize, len: usize) -> Self {
         /// `branch_eq_imm`, 0.7.2 and 0.8.0.
         const BRANCH: u8 = 81;
+        const BRANCH_BYTES: usize = 3;
         let mut code = Vec::new();
         let mut starts = Vec::new();
         while code.len() < len {
-            starts.extend(code.len()..=code.len() + turn);
-            code.extend(vec![byte; turn]);
-            code.extend([BRANCH, 0, (turn as u8).wrapping_neg()]);
+            let first = code.len();
+            let end = first + blocks * (turn + BRANCH_BYTES);
+            for block in 1..=blocks {
+                starts.extend(code.len()..=code.len() + turn);
+                code.extend(vec![byte; turn]);
+                let target = if block == blocks { first } else { end };
+                code.extend([BRANCH, 0, target.wrapping_sub(code.len()) as u8]);
+            }
         }
         Self::new(code, starts.into_iter(), 1)
     }
@@ -196,9 +203,11 @@ fn no_loop_takes_more_than_the_bound() {
     const LEN: usize = 2 * 1024;
     for target in TARGETS {
         for byte in 0..=255 {
-            for turn in [0, 1, 2, 3, 5, 9, 20] {
-                let what = format!("loops of {turn} times {byte}");
-                check_sample(&Sample::of_loops(byte, turn, LEN), what, target);
+            // Longer ones of several blocks are there once.
+            let of_several = [(0, 2), (1, 2), (3, 2), (0, 4)];
+            for (turn, blocks) in [0, 1, 2, 3, 5, 9, 20].map(|turn| (turn, 1)).into_iter().chain(of_several) {
+                let what = format!("loops of {blocks} times {turn} times {byte}");
+                check_sample(&Sample::of_loops(byte, turn, blocks, LEN), what, target);
             }
         }
     }
