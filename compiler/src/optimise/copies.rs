@@ -8,6 +8,8 @@
 //! the loop. *Keeps* everything: each copy is the code of the blocks. Blocks that others lead back to as well are left alone: they are
 //! where some larger loop starts, and go round by themselves only now and then. So are loops that are entered elsewhere than at the start.
 
+use std::num::NonZeroU8;
+
 use super::flow::{Block, End};
 
 /// Most bytes of guest code in all copies; machine code is about twice as long.
@@ -22,26 +24,47 @@ const MAX_COPIES_PER_BYTE: (u32, u32) = (4, 3);
 /// Most blocks in such a loop.
 const MAX_BLOCKS: u32 = 4;
 
-/// A loop whose code is there several times.
+/// A loop whose code is there several times, as one of its blocks sees it: there is one for each block, so it is small.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Copied {
-    /// Its first block, which it leads back to.
-    pub first: u32,
-    /// Its last block.
-    pub last: u32,
+    before: u8,
+    behind: u8,
+    copies: NonZeroU8,
+}
+
+impl Copied {
+    /// The loop from `first` to `last`, as `block` sees it. `None` if its code is there once.
+    pub(super) fn new(block: u32, first: u32, last: u32, copies: u32) -> Option<Self> {
+        let copies = NonZeroU8::new(u8::try_from(copies).ok()?).filter(|copies| copies.get() > 1)?;
+        let [before, behind] = [block - first, last - block].map(u8::try_from);
+        Some(Self { before: before.ok()?, behind: behind.ok()?, copies })
+    }
+
+    /// The first block, which the loop leads back to.
+    pub fn first(self, block: u32) -> u32 {
+        block - u32::from(self.before)
+    }
+
+    /// The last block.
+    pub fn last(self, block: u32) -> u32 {
+        block + u32::from(self.behind)
+    }
+
     /// How often its code is there, at least twice.
-    pub copies: u32,
+    pub fn copies(self) -> u32 {
+        self.copies.get().into()
+    }
 }
 
 /// The loop around each block that is there several times, if there is one.
 pub fn of_blocks(blocks: &[Block]) -> Vec<Option<Copied>> {
     // Ways to each block, and how many of them lead back.
-    let mut ways = vec![(0_u32, 0_u32); blocks.len()];
+    let mut ways = vec![(0_u8, 0_u8); blocks.len()];
     for (number, block) in (0..).zip(blocks) {
         for &next in block.next.iter().flatten() {
             let (all, back) = &mut ways[next as usize];
-            *all += 1;
-            *back += u32::from(next <= number);
+            *all = all.saturating_add(1);
+            *back = back.saturating_add(u8::from(next <= number));
         }
     }
     let mut copied = vec![None; blocks.len()];
@@ -50,15 +73,16 @@ pub fn of_blocks(blocks: &[Block]) -> Vec<Option<Copied>> {
         if first <= last && ways[first as usize].1 == 1 && is_loop(blocks, &ways, first, last) {
             let of_loop = &blocks[first as usize..=last as usize];
             let copies = copies_of(of_loop);
-            let here = (copies > 1).then_some(Copied { first, last, copies });
-            copied[first as usize..=last as usize].fill(here);
+            for block in first..=last {
+                copied[block as usize] = Copied::new(block, first, last, copies);
+            }
         }
     }
     copied
 }
 
 /// Whether the blocks from `first` to `last` go round in no other way than one after the other.
-fn is_loop(blocks: &[Block], ways: &[(u32, u32)], first: u32, last: u32) -> bool {
+fn is_loop(blocks: &[Block], ways: &[(u8, u8)], first: u32, last: u32) -> bool {
     let is_inside = |next: u32| (first..=last).contains(&next);
     last - first < MAX_BLOCKS
         && (first..=last).all(|number| {
@@ -112,7 +136,7 @@ mod tests {
 
     /// How often each block's code is there.
     fn copies(blocks: &[Block]) -> Vec<u32> {
-        of_blocks(blocks).iter().map(|copied| copied.map_or(1, |copied| copied.copies)).collect()
+        of_blocks(blocks).iter().map(|copied| copied.map_or(1, Copied::copies)).collect()
     }
 
     #[test]
@@ -133,7 +157,7 @@ mod tests {
     #[test]
     fn loops_of_several_blocks() {
         assert_eq!(copies(&chain(2)), [1, 2, 2, 1]);
-        let first_and_last = of_blocks(&chain(2))[2].map(|copied| (copied.first, copied.last));
+        let first_and_last = of_blocks(&chain(2))[2].map(|copied| (copied.first(2), copied.last(2)));
         assert_eq!(first_and_last, Some((1, 2)));
         assert_eq!(copies(&chain(MAX_BLOCKS)), [1, 2, 2, 2, 2, 1]);
         assert_eq!(copies(&chain(MAX_BLOCKS + 1)), [1; 7]);

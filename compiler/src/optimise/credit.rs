@@ -105,14 +105,11 @@ impl<'a> Prospects<'a> {
 
     /// What is paid at the start of a block in a loop that is there several times, and behind it: all of the loop's copies, once the
     /// first of which has come to the block. Behind them there is no credit.
-    fn paid_in_copies(&self, block: usize, copied: &Copied) -> (u32, u32) {
-        let Copied { first, last, copies } = *copied;
-        let sum = |from: usize| {
-            let charges = (from..=last as usize).map(|block| self.charge(block));
-            charges.fold(0, u32::saturating_add)
-        };
-        let at_start = sum(first as usize).saturating_mul(copies - 1).saturating_add(sum(block));
-        (at_start, if block == last as usize { 0 } else { at_start - self.charge(block) })
+    fn paid_in_copies(&self, block: u32, copied: Copied) -> (u32, u32) {
+        let (first, last) = (copied.first(block), copied.last(block));
+        let sum = |from: u32| (from..=last).map(|block| self.charge(block as usize)).fold(0, u32::saturating_add);
+        let at_start = sum(first).saturating_mul(copied.copies() - 1).saturating_add(sum(block));
+        (at_start, if block == last { 0 } else { at_start - self.charge(block as usize) })
     }
 
     fn settle(&self) -> Credits {
@@ -121,8 +118,8 @@ impl<'a> Prospects<'a> {
         for _ in 0..MAX_ROUNDS {
             let mut changed = false;
             for block in (0..count).rev() {
-                let (at_start, behind) = match &self.flow.copied[block] {
-                    Some(copied) => self.paid_in_copies(block, copied),
+                let (at_start, behind) = match self.flow.copied[block] {
+                    Some(copied) => self.paid_in_copies(block as u32, copied),
                     None => match self.credit_behind(block, &credits.at_start) {
                         ENDLESS => (ENDLESS, ENDLESS),
                         credit => (self.charge(block).saturating_add(credit), credit),
@@ -218,7 +215,7 @@ mod tests {
     fn owed(flow: &Flow) -> Vec<Vec<i32>> {
         let credits = Credits::new(flow);
         let of_block = |(number, block): (u32, &Block)| {
-            if flow.copied[number as usize].is_none_or(|copied| number != copied.last) {
+            if flow.copied[number as usize].is_none_or(|copied| number != copied.last(number)) {
                 assert_eq!(credits.at_start(number), block.charge + credits.behind(number), "block {number}");
             }
             block.next.iter().flatten().map(|&next| credits.owed(credits.behind(number), next)).collect()
@@ -268,7 +265,7 @@ mod tests {
     #[test]
     fn all_copies_are_paid_where_they_start() {
         let flow = flow(&[(2, [Some(1), None]), (5, [Some(1), Some(2)]), (6, [None, None])]);
-        assert_eq!(flow.copied[1].map(|copied| copied.copies), Some(3));
+        assert_eq!(flow.copied[1].map(Copied::copies), Some(3));
         assert_eq!(owed(&flow), [vec![15], vec![15, 6], vec![]]);
     }
 
@@ -276,7 +273,7 @@ mod tests {
     fn all_copies_of_several_blocks_are_paid_where_they_start() {
         // 0; loop { 1: if … break; 2: if … break } 3
         let flow = flow(&[(2, [Some(1), None]), (5, [Some(3), Some(2)]), (7, [Some(1), Some(3)]), (1, [None, None])]);
-        assert_eq!(flow.copied[2], Some(Copied { first: 1, last: 2, copies: 2 }));
+        assert_eq!(flow.copied[2], Copied::new(2, 1, 2, 2));
         let credits = Credits::new(&flow);
         assert_eq!([1, 2].map(|block| credits.at_start(block)), [2 * 12, 12 + 7]);
         // Who leaves from within the first copy gets back all others, and what the last one leads to.

@@ -45,7 +45,6 @@ mod values;
 pub use address::Address;
 pub use carry::{Carry, CarrySide};
 pub use compare::Comparison;
-pub use copies::Copied;
 pub use credit::Credits;
 pub use extension::Extension;
 pub use flow::Flow;

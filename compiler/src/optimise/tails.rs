@@ -21,7 +21,7 @@ const MAX_BYTES: u32 = 64;
 /// programs should not get more machine code for each byte than by other means.
 pub fn of_blocks(blocks: &[Block], copied: &[Option<Copied>]) -> Vec<u8> {
     let bytes: u32 = blocks.iter().map(|block| block.len).sum();
-    let times = |copied: &Option<Copied>| copied.map_or(1, |copied| copied.copies);
+    let times = |copied: &Option<Copied>| copied.map_or(1, Copied::copies);
     let instructions = blocks.iter().zip(copied).map(|(block, copied)| block.instructions * times(copied)).sum();
     let mut room = bytes.saturating_sub(instructions);
     let mut tail_of = |block: &Block| {
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(with(|blocks| blocks[1].is_plain = false), [0, 0, 0], "more than a region");
         assert_eq!(with(|blocks| blocks[1].falls = false), [0, 0, 0]);
         assert_eq!(with(|blocks| blocks[2].end = End::Trap), [0, 0, 0]);
-        let copied = Some(Copied { first: 1, last: 1, copies: 2 });
+        let copied = Copied::new(1, 1, 1, 2);
         assert_eq!(of_blocks(&before([9, 9]), &[None, copied, None]), [0, 0, 0], "there several times anyhow");
     }
 }

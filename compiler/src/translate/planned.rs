@@ -5,10 +5,10 @@ use std::ops::Range;
 use tvm_abi::{AddressParts, Observed, Site};
 use tvm_isa::{Gas, Instruction, Pc};
 
-use super::ways::Ways;
+use super::ways::{CopiedLoop, Ways};
 use super::{Stopped, Translator};
 use crate::lower::{self, Lowering};
-use crate::optimise::{self, Address, Copied, Duties, Flow, Form, Live, Liveness, Planned, RegSet};
+use crate::optimise::{self, Address, Duties, Flow, Form, Live, Liveness, Planned, RegSet};
 
 /// Where loops start: the processor fetches from there in one piece.
 const LOOP_ALIGNMENT: u32 = 32;
@@ -74,11 +74,11 @@ impl Translator<'_> {
         ways.credit = whole.map_or(0, |block| ways.behind(block));
         let credit = ways.credit;
         self.plan(&mut optimisation, ends_block);
-        let copies = copied.map_or(1, |(loops, _)| loops.copies);
+        let (copies, cost) = copied.map_or((1, 0), |copied| (copied.copies, copied.cost));
         for copies_behind in (0..copies).rev() {
-            let (credit, is_last) = (credit + copies_behind * copied.map_or(0, |(_, cost)| cost), copies_behind == 0);
-            if let Some((loops, _)) = copied.filter(|(loops, _)| copies_behind + 1 < loops.copies) {
-                self.emit_copy_up_to_last(&mut optimisation, loops, credit)?;
+            let (credit, is_last) = (credit + copies_behind * cost, copies_behind == 0);
+            if let Some(copied) = copied.filter(|_| copies_behind + 1 < copies) {
+                self.emit_copy_up_to_last(&mut optimisation, copied, credit)?;
             }
             let Optimisation { exact, ref plan, ref order, .. } = optimisation;
             let (last, others) = match plan.split_last() {
@@ -161,10 +161,10 @@ impl Translator<'_> {
     fn emit_copy_up_to_last(
         &mut self,
         optimisation: &mut Optimisation,
-        loops: Copied,
+        copied: CopiedLoop,
         credit: u32,
     ) -> Result<(), Stopped> {
-        let Copied { first, last, .. } = loops;
+        let CopiedLoop { first, last, .. } = copied;
         if first == last {
             // It is still planned.
             return Ok(());

@@ -18,7 +18,7 @@ use tvm_isa::{Gas, Pc, Program};
 use super::{Stopped, Translator};
 use crate::asm::{Assembler, Target};
 use crate::control;
-use crate::optimise::{Copied, Credits, Flow};
+use crate::optimise::{Credits, Flow};
 use crate::targets::BlockTargets;
 
 /// Ways between blocks. The labels of blocks are their unpaid entries, which only those have that need one.
@@ -37,6 +37,19 @@ pub(super) struct Ways {
     begins: Vec<u32>,
     /// The credit where the region being emitted ends.
     pub credit: u32,
+}
+
+/// A loop whose code is there several times.
+#[derive(Clone, Copy)]
+pub(super) struct CopiedLoop {
+    /// Its first block.
+    pub first: u32,
+    /// Its last block.
+    pub last: u32,
+    /// How often its code is there.
+    pub copies: u32,
+    /// What a turn costs.
+    pub cost: u32,
 }
 
 impl Ways {
@@ -73,11 +86,11 @@ impl Ways {
         Self { flow, credits, inline, paid, charging, detours, begins, credit: 0 }
     }
 
-    /// The loop that ends with a block and whose code is to be there several times, and what a turn costs.
-    pub fn copied_behind(&self, block: u32) -> Option<(Copied, u32)> {
-        let copied = self.flow.copied[block as usize].filter(|copied| copied.last == block)?;
-        let cost = self.charges(copied.first..copied.last + 1);
-        Some((copied, cost))
+    /// The loop that ends with a block and whose code is to be there several times.
+    pub fn copied_behind(&self, block: u32) -> Option<CopiedLoop> {
+        let copied = self.flow.copied[block as usize].filter(|copied| copied.last(block) == block)?;
+        let first = copied.first(block);
+        Some(CopiedLoop { first, last: block, copies: copied.copies(), cost: self.charges(first..block + 1) })
     }
 
     /// What blocks cost together.
