@@ -83,15 +83,11 @@ pub fn product(asm: &mut Assembler, low: u8, high: u8, a: u8, b: u8) {
         emit!(asm; mov rdx, Rq(a); mulx Rq(high), Rq(low), Rq(b));
         return;
     }
-    let other = if b == RAX { a } else { b };
     let is_kept = low != RAX && high != RAX;
     if is_kept {
         emit!(asm; movq xmm0, rax);
     }
-    if b != RAX {
-        asm.move_reg(RAX, a);
-    }
-    emit!(asm; mul Rq(other));
+    multiply_through_rax(asm, a, b);
     // `high` may be rax, which has the lower half.
     asm.move_reg(low, RAX);
     asm.move_reg(high, SCRATCH);
@@ -100,20 +96,25 @@ pub fn product(asm: &mut Assembler, low: u8, high: u8, a: u8, b: u8) {
     }
 }
 
+/// rdx, rax ← the upper and the lower half of the unsigned product a · b
+fn multiply_through_rax(asm: &mut Assembler, a: u8, b: u8) {
+    let other = if b == RAX { a } else { b };
+    if b != RAX {
+        asm.move_reg(RAX, a);
+    }
+    emit!(asm; mul Rq(other));
+}
+
 /// d ← a half of the unsigned product a · b, rdx ← the other half
 pub fn half_of_product(asm: &mut Assembler, half: Half, d: u8, a: u8, b: u8) {
     match half {
         Half::Low if asm.has(CpuFeatures::BMI2) => emit!(asm; mov rdx, Rq(a); mulx rdx, Rq(d), Rq(b)),
         Half::High if asm.has(CpuFeatures::BMI2) => emit!(asm; mov rdx, Rq(a); mulx Rq(d), rdx, Rq(b)),
         _ => {
-            let other = if b == RAX { a } else { b };
             if d != RAX {
                 emit!(asm; movq xmm0, rax);
             }
-            if b != RAX {
-                asm.move_reg(RAX, a);
-            }
-            emit!(asm; mul Rq(other));
+            multiply_through_rax(asm, a, b);
             if half == Half::High {
                 emit!(asm; xchg rax, rdx);
             }

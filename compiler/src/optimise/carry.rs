@@ -9,9 +9,9 @@
 
 use tvm_isa::{Instruction, Op, Reg};
 
-use super::effects::{self, Demand};
+use super::effects::Demand;
 use super::holders::Holders;
-use super::operand::{can_leave, reads, writes};
+use super::operand::{is_barrier, reads, writes};
 use super::registers::RegSet;
 use super::values::Value;
 use super::{Duties, Form, Planned, Use, Uses};
@@ -79,9 +79,8 @@ fn place(plan: &[Planned], index: usize, carry: &Carry, exact: bool) -> Option<(
             let moves_down = !written.meets(reads(before)) && !read.with(written).meets(sum);
             return if moves_up { Some((at, at)) } else { moves_down.then_some((at, index)) };
         }
-        let is_barrier = effects::sees_all(before.instruction.op) || exact && can_leave(before);
         (read, written) = (read.with(reads(before)), written.with(writes(before)));
-        if is_barrier || written.meets(compared) {
+        if is_barrier(before, exact) || written.meets(compared) {
             return None;
         }
     }

@@ -125,16 +125,14 @@ fn other_use(operation: &Planned, from: Reg) -> Use {
 /// Whether the operation at `index` may be done where `load` is.
 fn moves_up(plan: &[Planned], load: usize, index: usize, from: Reg, exact: bool) -> bool {
     let own = RegSet::of(plan[index].instruction.d).with(RegSet::of(from));
-    plan[load + 1..index].iter().filter(|between| between.form != Form::Nothing).all(|between| {
-        let barrier = effects::sees_all(between.instruction.op) || exact && can_leave(between);
-        !barrier && !reads(between).with(writes(between)).meets(own)
-    })
+    emitted_between(plan, load, index)
+        .all(|between| !is_barrier(between, exact) && !reads(between).with(writes(between)).meets(own))
 }
 
 /// Whether `load` may be done where the operation at `index` is.
 fn moves_down(plan: &[Planned], load: usize, index: usize, from: Reg) -> bool {
     let address = reads(&plan[load]);
-    plan[load + 1..index].iter().filter(|between| between.form != Form::Nothing).all(|between| {
+    emitted_between(plan, load, index).all(|between| {
         let touched = reads(between).with(writes(between));
         !can_leave(between) && !writes(between).meets(address) && !touched.has(from)
     })
@@ -203,4 +201,14 @@ pub(super) fn writes(planned: &Planned) -> RegSet {
 /// Whether the emitted code may be left.
 pub(super) fn can_leave(planned: &Planned) -> bool {
     matches!(planned.form, Form::Operand(_)) || !effects::is_pure(planned.instruction.op)
+}
+
+/// The instructions between two others that are emitted.
+pub(super) fn emitted_between(plan: &[Planned], first: usize, second: usize) -> impl Iterator<Item = &Planned> {
+    plan[first + 1..second].iter().filter(|between| between.form != Form::Nothing)
+}
+
+/// Whether no result may be moved over an instruction, because all registers must be right where it executes.
+pub(super) fn is_barrier(planned: &Planned, exact: bool) -> bool {
+    effects::sees_all(planned.instruction.op) || exact && can_leave(planned)
 }

@@ -8,10 +8,10 @@
 
 use tvm_isa::{Op, Reg};
 
-use super::operand::{can_leave, reads, writes};
+use super::operand::{emitted_between, is_barrier, reads, writes};
 use super::registers::RegSet;
 use super::values::Values;
-use super::{Duties, Form, Planned, Uses, effects};
+use super::{Duties, Form, Planned, Uses};
 use crate::lower;
 
 /// Most instructions from one half of a product to the other.
@@ -84,10 +84,8 @@ fn join_two(plan: &mut [Planned], waits: &mut [bool], first: usize, second: usiz
     let may_move = |moved: Reg| {
         let moved = RegSet::of(moved);
         results[0] != results[1]
-            && emitted_between(plan, first, second).all(|between| {
-                let barrier = effects::sees_all(between.instruction.op) || exact && can_leave(between);
-                !barrier && !reads(between).with(writes(between)).meets(moved)
-            })
+            && emitted_between(plan, first, second)
+                .all(|between| !is_barrier(between, exact) && !reads(between).with(writes(between)).meets(moved))
     };
     // The second half moves up to the first one, or the first one down; or it waits. Multiplying takes the scratch register.
     let (at, gone) = if !waits[first] && may_move(results[1]) {
@@ -109,10 +107,6 @@ fn join_two(plan: &mut [Planned], waits: &mut [bool], first: usize, second: usiz
     };
     plan[at].form = Form::Product(Product::Both { low, high });
     plan[gone].form = Form::Nothing;
-}
-
-fn emitted_between(plan: &[Planned], first: usize, second: usize) -> impl Iterator<Item = &Planned> {
-    plan[first + 1..second].iter().filter(|between| between.form != Form::Nothing)
 }
 
 /// Whether the emitted code leaves the scratch register alone. Where it can be left in between, the interpreter goes on and computes the

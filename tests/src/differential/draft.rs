@@ -65,11 +65,8 @@ impl Draft {
 
     /// Appends a branch to `target`.
     pub fn branch_to(&mut self, version: GpVersion, branch: Inst, target: usize) {
-        let from = self.code.len();
-        self.append(version, branch);
-        let offset = (target as i64 - from as i64) as i32;
-        self.code.truncate(self.code.len() - 4);
-        self.code.extend(offset.to_le_bytes());
+        let branch = self.branch_ahead(version, branch);
+        self.lead(branch, target);
     }
 
     /// Appends a branch to a place that comes later: where [`Self::land`] is called.
@@ -81,7 +78,11 @@ impl Draft {
 
     /// Lets a branch lead here.
     pub fn land(&mut self, branch: Ahead) {
-        let offset = (self.code.len() - branch.from) as u32;
+        self.lead(branch, self.code.len());
+    }
+
+    fn lead(&mut self, branch: Ahead, target: usize) {
+        let offset = (target as i64 - branch.from as i64) as i32;
         self.code[branch.at..branch.at + 4].copy_from_slice(&offset.to_le_bytes());
     }
 
