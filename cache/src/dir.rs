@@ -35,26 +35,29 @@ impl Root {
     /// Opens the cache directory at `path`, creating it with mode 0700 if it is not there.
     #[inline]
     pub(crate) fn open(path: &Path) -> Result<Self, CacheError> {
-        // Rebuilding from components drops a trailing slash, behind which O_NOFOLLOW would follow a link.
-        let path: PathBuf = path.components().collect();
-        let dir = match sys::open_dir(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create(&path)?,
+        // The components' path has no trailing slash, behind which O_NOFOLLOW would follow a link.
+        let path = path.components().as_path();
+        let dir = match sys::open_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(path)?,
             other => other,
         };
         let dir = dir.map_err(|source| match source.raw_os_error() {
-            Some(libc::ENOTDIR | libc::ELOOP) => CacheError::NotADirectory { path: path.clone() },
-            _ => CacheError::io("opening", &path, source),
+            Some(libc::ENOTDIR | libc::ELOOP) => CacheError::NotADirectory { path: path.to_owned() },
+            _ => CacheError::io("opening", path, source),
         })?;
-        let metadata = dir.metadata().map_err(|source| CacheError::io("examining", &path, source))?;
+        let metadata = dir.metadata().map_err(|source| CacheError::io("examining", path, source))?;
         let (owner, user) = (metadata.uid(), sys::effective_user());
         // Root can put anything anywhere; what it made and nobody else can write is as good as a system library.
         if owner != user && owner != 0 {
-            return Err(CacheError::ForeignOwner { path, found: owner, expected: user });
+            return Err(CacheError::ForeignOwner { path: path.to_owned(), found: owner, expected: user });
         }
         if metadata.mode() & 0o022 != 0 {
-            return Err(CacheError::Writable { path, found: metadata.mode() & 0o7777 });
+            return Err(CacheError::Writable { path: path.to_owned(), found: metadata.mode() & 0o7777 });
         }
-        let named = path::absolute(&path).map_err(|source| CacheError::io("resolving", &path, source))?;
+        let named = match path.is_absolute() {
+            true => path.to_owned(),
+            false => path::absolute(path).map_err(|source| CacheError::io("resolving", path, source))?,
+        };
         let (resolved, read_only) = Default::default();
         Ok(Self { named, dir, owner, is_own: owner == user, resolved, read_only })
     }

@@ -106,6 +106,7 @@ impl Key {
 }
 
 impl fmt::Display for Key {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Names are made on every lookup: formatting number by number would take longer than opening the file.
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
