@@ -1,6 +1,6 @@
 //! Vouching for files, and taking it back: everything that remembers which files are good, in one place.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::cache::Cache;
 use crate::clock::UnixSecs;
@@ -46,7 +46,7 @@ impl Cache {
     }
 
     /// Writes when objects were last used: to their records, or else to the index.
-    pub(crate) fn note_uses(&self, root: &Root, uses: HashMap<Key, UnixSecs>) {
+    pub(crate) fn note_uses(&self, root: &Root, uses: BTreeMap<Key, UnixSecs>) {
         let left = self.records.touch(root, uses);
         if !left.is_empty() {
             self.index.touch(root, &self.counters, &left);

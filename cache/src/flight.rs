@@ -1,6 +1,6 @@
 //! One compilation per key: whoever asks for an object that is just being compiled waits for it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
@@ -30,7 +30,7 @@ pub enum Outcome {
 /// The compilations under way in this process.
 #[derive(Default)]
 pub(crate) struct Flights {
-    running: Mutex<HashMap<Key, Arc<Flight>>>,
+    running: Mutex<BTreeMap<Key, Arc<Flight>>>,
 }
 
 struct Flight {

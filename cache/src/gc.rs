@@ -1,6 +1,6 @@
 //! Eviction: the least recently used objects go first.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ impl Cache {
         root.require_writable()?;
         let temporary_removed = sweep(&root, policy.now);
         let mut held = self.inventory(&root);
-        let present: HashSet<Key> = held.iter().map(|held| held.key).collect();
+        let present: BTreeSet<Key> = held.iter().map(|held| held.key).collect();
         // Least recently used first; by key where the times are equal, so that every process decides alike.
         held.sort_unstable_by_key(|held| (held.last_use, held.key));
         let (expired, kept): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| policy.expires(held));

@@ -10,7 +10,7 @@
 //! so that nobody opens half of it; and SQLite is told to leave its log in place when it closes, since it would delete
 //! by name a log that belongs to the next index.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -61,14 +61,14 @@ impl Index {
     }
 
     /// All rows whose checksums are right. Where some are not, the index is rewritten without them.
-    pub(crate) fn all(&self, root: &Root, counters: &Counters) -> HashMap<Key, Row> {
+    pub(crate) fn all(&self, root: &Root, counters: &Counters) -> BTreeMap<Key, Row> {
         let rows = self.run(root, counters, |connection| {
             let mut select = connection.prepare(&format!("SELECT {COLUMNS} FROM objects"))?;
             select.query_map([], |row| Ok(decode(row)))?.collect::<SqlResult<Vec<_>>>()
         });
         let rows = rows.unwrap_or_default();
         let read = rows.len();
-        let good: HashMap<Key, Row> = rows.into_iter().flatten().collect();
+        let good: BTreeMap<Key, Row> = rows.into_iter().flatten().collect();
         if good.len() < read && self.reset(root, counters) {
             self.put(root, counters, good.values());
         }
@@ -90,7 +90,7 @@ impl Index {
     }
 
     /// Notes when objects were last used; objects without a row are skipped.
-    pub(crate) fn touch(&self, root: &Root, counters: &Counters, uses: &HashMap<Key, UnixSecs>) -> bool {
+    pub(crate) fn touch(&self, root: &Root, counters: &Counters, uses: &BTreeMap<Key, UnixSecs>) -> bool {
         let touch = |connection: &Connection| {
             let mut select = connection.prepare(&format!("SELECT {COLUMNS} FROM objects WHERE key = ?"))?;
             let mut insert = connection.prepare(INSERT)?;

@@ -1,6 +1,6 @@
 //! Looking after a cache: listing, counting, verifying, removing, rebuilding the index.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::boot::BootId;
@@ -115,7 +115,7 @@ impl Cache {
         root.require_writable()?;
         let failed = || CacheError::Index { path: root.path().join(INDEX) };
         // What was used when must survive: nothing else knows it.
-        let known: HashMap<Key, UnixSecs> =
+        let known: BTreeMap<Key, UnixSecs> =
             self.inventory(&root).into_iter().map(|held| (held.key, held.last_use)).collect();
         let mut rows = self.check_all(Repair::Quarantine).1;
         for row in &mut rows {

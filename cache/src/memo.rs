@@ -1,6 +1,6 @@
 //! What this process remembers: which files it knows to be good, and which uses the index has not heard of yet.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,8 +25,8 @@ pub(crate) struct Memo {
 
 #[derive(Default)]
 struct State {
-    checked: HashMap<Key, Checked>,
-    pending: HashMap<Key, UnixSecs>,
+    checked: BTreeMap<Key, Checked>,
+    pending: BTreeMap<Key, UnixSecs>,
 }
 
 struct Checked {
@@ -72,7 +72,7 @@ impl Memo {
     }
 
     /// Hands over the uses that the index has not heard of.
-    pub(crate) fn take_uses(&self) -> HashMap<Key, UnixSecs> {
+    pub(crate) fn take_uses(&self) -> BTreeMap<Key, UnixSecs> {
         mem::take(&mut self.lock().pending)
     }
 
@@ -121,11 +121,11 @@ mod tests {
         let memo = Memo::default();
         memo.remember(key(0), IDENTITY, UnixSecs(100));
         memo.note_use(key(0), UnixSecs(100 + USE_GRANULARITY_SECS - 1));
-        assert_eq!(memo.take_uses(), HashMap::new());
+        assert_eq!(memo.take_uses(), BTreeMap::new());
         let later = UnixSecs(100 + USE_GRANULARITY_SECS);
         memo.note_use(key(0), later);
         memo.note_use(key(0), UnixSecs(later.0 + 1));
-        assert_eq!(memo.take_uses(), HashMap::from([(key(0), later)]));
+        assert_eq!(memo.take_uses(), BTreeMap::from([(key(0), later)]));
     }
 
     #[test]

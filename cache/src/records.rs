@@ -20,7 +20,7 @@
 //! copy is still true. Hence no locks, no order of writes, and no syncing: two processes that write to one slot at once
 //! leave one record, or none.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{PoisonError, RwLock};
@@ -84,11 +84,11 @@ impl Records {
     }
 
     /// All records.
-    pub(crate) fn all(&self, root: &Root) -> HashMap<Key, Record> {
+    pub(crate) fn all(&self, root: &Root) -> BTreeMap<Key, Record> {
         let mut bytes = vec![0; FILE_LEN as usize];
         match open_to_read(root).map(|file| file.read_exact_at(&mut bytes, 0)) {
             Some(Ok(())) => bytes.as_chunks::<SET_LEN>().0.iter().flat_map(slots).collect(),
-            _ => HashMap::new(),
+            _ => BTreeMap::new(),
         }
     }
 
@@ -109,7 +109,7 @@ impl Records {
     }
 
     /// Notes when objects were last used. Returns the uses that found no record.
-    pub(crate) fn touch(&self, root: &Root, mut uses: HashMap<Key, UnixSecs>) -> HashMap<Key, UnixSecs> {
+    pub(crate) fn touch(&self, root: &Root, mut uses: BTreeMap<Key, UnixSecs>) -> BTreeMap<Key, UnixSecs> {
         let Some(file) = open_to_write(root) else { return uses };
         uses.retain(|key, used| {
             let Some(set) = read_set(&file, key) else { return true };

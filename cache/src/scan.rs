@@ -1,6 +1,6 @@
 //! Walking the directory: what is there, whatever the index says.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::path::PathBuf;
@@ -86,7 +86,7 @@ impl Cache {
         self.flush();
         let rows = self.index.all(root, &self.counters);
         let records = self.records.all(root);
-        let mut unheard = HashMap::new();
+        let mut unheard = BTreeMap::new();
         let mut held = Vec::new();
         for_each(root, |item| {
             let Kind::Object(key) = item.kind else { return };

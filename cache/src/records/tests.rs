@@ -78,9 +78,9 @@ fn a_full_set_loses_the_record_used_least_recently() {
 fn uses_are_noted_and_those_without_a_record_handed_back() {
     let place = Place::new();
     place.put(&rivals(1), record(10));
-    let uses = |last_use| HashMap::from([(rivals(1), UnixSecs(last_use)), (rivals(2), UnixSecs(last_use))]);
+    let uses = |last_use| BTreeMap::from([(rivals(1), UnixSecs(last_use)), (rivals(2), UnixSecs(last_use))]);
     let noted = || place.records.all(&place.root)[&rivals(1)].last_use.0;
-    assert_eq!(place.records.touch(&place.root, uses(20)), HashMap::from([(rivals(2), UnixSecs(20))]));
+    assert_eq!(place.records.touch(&place.root, uses(20)), BTreeMap::from([(rivals(2), UnixSecs(20))]));
     assert_eq!(noted(), 20);
     assert_eq!(place.records.touch(&place.root, uses(15)).len(), 1);
     assert_eq!(noted(), 20, "an earlier use changes nothing");
@@ -109,7 +109,7 @@ fn writers_that_race_for_a_set_leave_whole_records() {
                 for round in 0..200 {
                     let key = rivals(writer * 16 + round % 7);
                     records.put(&place.root, [(&key, record(u64::from(round)))].into_iter());
-                    records.touch(&place.root, HashMap::from([(key, UnixSecs(1000))]));
+                    records.touch(&place.root, BTreeMap::from([(key, UnixSecs(1000))]));
                     let found = records.find(&place.root, &key, &record(0).identity);
                     assert!(found.is_none_or(|found| found.identity == record(0).identity));
                 }
@@ -151,7 +151,7 @@ fn what_a_displaced_record_knew_goes_to_the_index() {
     let (_temp, cache, row) = vouched();
     let (root, key) = (cache.root(), row.parts.key());
     cache.vouch(&root, [&row].into_iter());
-    cache.note_uses(&root, HashMap::from([(key, UnixSecs(5000))]));
+    cache.note_uses(&root, BTreeMap::from([(key, UnixSecs(5000))]));
     assert_eq!(cache.index.all(&root, &cache.counters)[&key].last_use, UnixSecs(1), "only the record knows");
     // Records of others, until the set is full and one more.
     for number in 0..WAYS as u8 {
@@ -169,7 +169,7 @@ fn listing_tells_the_index_what_only_the_records_know() {
     let (_temp, cache, row) = vouched();
     let (root, key) = (cache.root(), row.parts.key());
     cache.vouch(&root, [&row].into_iter());
-    cache.note_uses(&root, HashMap::from([(key, UnixSecs(5000))]));
+    cache.note_uses(&root, BTreeMap::from([(key, UnixSecs(5000))]));
     assert_eq!(cache.ls()[0].last_use, UnixSecs(5000));
     cache.records.reset(&root);
     assert_eq!(cache.ls()[0].last_use, UnixSecs(5000));

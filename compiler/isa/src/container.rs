@@ -5,7 +5,7 @@ use crate::layout::Layout;
 use crate::program::{Program, ProgramError};
 
 /// Which of the three formats some bytes are in.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum Container {
     /// A bare program blob (GP A.1), as given to the `machine` host call.

@@ -6,7 +6,7 @@
 //!
 //! Locks are taken in the order: this one's state, then the loaded modules.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -52,10 +52,10 @@ struct Shared {
 struct State {
     queue: VecDeque<Job>,
     /// Programs that wait or are being compiled.
-    pending: HashSet<ModuleKey>,
+    pending: BTreeSet<ModuleKey>,
     running: usize,
     threads: Vec<JoinHandle<()>>,
-    failures: HashMap<ModuleKey, Failure>,
+    failures: BTreeMap<ModuleKey, Failure>,
     is_held: bool,
     is_over: bool,
 }

@@ -8,7 +8,7 @@ use tvm_isa::{Container, GpVersion};
 use crate::sys::NativeModule;
 
 /// What a loaded module is known by within an engine.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct ModuleKey {
     pub version: GpVersion,
     pub container: Container,

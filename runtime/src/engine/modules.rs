@@ -1,6 +1,6 @@
 //! The modules that an engine keeps loaded.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -15,9 +15,9 @@ pub const MAX_IDLE_MODULES: usize = 1024;
 /// Loaded modules by program.
 #[derive(Default)]
 pub(super) struct Modules {
-    loaded: RwLock<HashMap<ModuleKey, Loaded>>,
+    loaded: RwLock<BTreeMap<ModuleKey, Loaded>>,
     /// One lock for each program being loaded, so that it is loaded once.
-    loading: Mutex<HashMap<ModuleKey, Arc<Mutex<()>>>>,
+    loading: Mutex<BTreeMap<ModuleKey, Arc<Mutex<()>>>>,
 }
 
 struct Loaded {
@@ -90,11 +90,11 @@ impl Modules {
         modules.insert(key, Loaded { module: module.clone(), asks: AtomicBool::new(asks) });
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<ModuleKey, Loaded>> {
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<ModuleKey, Loaded>> {
         self.loaded.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<ModuleKey, Loaded>> {
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<ModuleKey, Loaded>> {
         self.loaded.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
