@@ -155,8 +155,8 @@ struct Answer;
 
 impl HostCalls for Answer {
     fn host_call(&mut self, id: u64, guest: Guest<'_>) -> Result<HostAction, HostError> {
-        guest.regs[8] = guest.regs[9].wrapping_add(id);
-        guest.gas.0 -= 10;
+        guest.state.regs[8] = guest.state.regs[9].wrapping_add(id);
+        guest.state.gas.0 -= 10;
         Ok(HostAction::Resume)
     }
 }

@@ -5,17 +5,40 @@ use tvm_isa::{Gas, Pc, Reg};
 use crate::exit::GuestExit;
 use crate::memory::GuestMemory;
 
-/// The guest as a host function sees it.
+/// The guest as a host function sees it. Two references, which are passed in registers.
 #[derive(Debug)]
 pub struct Guest<'a> {
-    /// Registers φ0 to φ12; arguments are in φ7 to φ12, results go to φ7 and φ8.
-    pub regs: &'a mut [u64; Reg::COUNT],
-    /// Remaining gas; the `ecalli` instruction itself is paid for.
-    pub gas: &'a mut Gas,
-    /// Program counter of the `ecalli`.
-    pub pc: Pc,
-    /// The guest's memory.
+    /// Its gas and registers.
+    pub state: &'a mut CallState,
+    /// Its memory.
     pub memory: &'a mut GuestMemory,
+}
+
+/// The part of a guest's state that is not memory, during a host call.
+#[derive(Clone, Debug)]
+// The stub for host calls saves gas, registers and program counter here.
+#[repr(C)]
+pub struct CallState {
+    /// Remaining gas; the `ecalli` instruction itself is paid for.
+    pub gas: Gas,
+    /// Registers φ0 to φ12; arguments are in φ7 to φ12, results go to φ7 and φ8.
+    pub regs: [u64; Reg::COUNT],
+    pub(crate) pc: Pc,
+}
+
+impl CallState {
+    /// The state of a guest whose `ecalli` is at `pc`.
+    #[must_use]
+    pub const fn new(gas: Gas, regs: [u64; Reg::COUNT], pc: Pc) -> Self {
+        Self { gas, regs, pc }
+    }
+
+    /// Program counter of the `ecalli`.
+    #[must_use]
+    #[inline]
+    pub const fn pc(&self) -> Pc {
+        self.pc
+    }
 }
 
 /// What happens after a host call.
@@ -38,6 +61,21 @@ pub trait HostCalls {
     /// # Errors
     /// When the host itself failed.
     fn host_call(&mut self, id: u64, guest: Guest<'_>) -> Result<HostAction, HostError>;
+
+    /// Serves the call for compiled code: whether the guest goes on, and what is to happen instead if it does not.
+    ///
+    /// Not to be implemented. It is compiled together with [`host_call`](Self::host_call), whose result is larger than two registers and would go
+    /// through memory at every call.
+    #[doc(hidden)]
+    fn resumes(&mut self, id: u64, guest: Guest<'_>, action: &mut Result<HostAction, HostError>) -> bool {
+        match self.host_call(id, guest) {
+            Ok(HostAction::Resume) => true,
+            other => {
+                *action = other;
+                false
+            }
+        }
+    }
 }
 
 /// Ends the run at every host call, with [`GuestExit::HostCall`].

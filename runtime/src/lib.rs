@@ -40,7 +40,7 @@ pub use engine::{
 };
 pub use error::{Error, LoadError, Malformed};
 pub use exit::{GuestExit, GuestState};
-pub use host_call::{Guest, HostAction, HostCalls, HostError, StopAtHostCalls};
+pub use host_call::{CallState, Guest, HostAction, HostCalls, HostError, StopAtHostCalls};
 pub use instance::Instance;
 pub use module::{Module, Origin};
 pub use sys::SysError;

@@ -11,7 +11,7 @@ use tvm_isa::{Gas, GasModel};
 
 use crate::error::Error;
 use crate::exit::{GuestExit, GuestState};
-use crate::host_call::{Guest, HostAction, HostCalls, HostError};
+use crate::host_call::{CallState, Guest, HostAction, HostCalls, HostError};
 use crate::interpreter::{BlockCosts, Heap, INSTRUCTION_COST, Interpreter, Step};
 use crate::memory::GuestMemory;
 use crate::module::Module;
@@ -28,23 +28,6 @@ pub(crate) struct Machine {
     pub block_costs: BlockCosts,
 }
 
-/// What a host call led to.
-enum Served {
-    Resume,
-    Exit(GuestExit),
-    Failed(HostError),
-}
-
-impl Served {
-    fn of(result: Result<HostAction, HostError>) -> Self {
-        match result {
-            Ok(HostAction::Resume) => Self::Resume,
-            Ok(HostAction::Exit(exit)) => Self::Exit(exit),
-            Err(error) => Self::Failed(error),
-        }
-    }
-}
-
 /// How far compiled code came.
 enum Came {
     /// To the guest's halt.
@@ -52,7 +35,7 @@ enum Came {
     /// To where the interpreter has to go on; maybe nowhere.
     Interpret,
     /// To a host call after which it was left.
-    HostCall(Served),
+    HostCall(Result<HostAction, HostError>),
     /// TVM contradicts itself.
     Error(Contradiction),
 }
@@ -81,9 +64,9 @@ impl Machine {
             match came {
                 Came::Halt => return Ok(GuestExit::Halt),
                 Came::Interpret => {}
-                Came::HostCall(Served::Exit(exit)) => return Ok(exit),
-                Came::HostCall(Served::Failed(error)) => return Err(Error::Host(error)),
-                Came::HostCall(Served::Resume) => self.skip_host_call(),
+                Came::HostCall(Ok(HostAction::Exit(exit))) => return Ok(exit),
+                Came::HostCall(Err(error)) => return Err(Error::Host(error)),
+                Came::HostCall(Ok(HostAction::Resume)) => self.skip_host_call(),
                 Came::Error(contradiction) => return Err(contradiction.into_error()),
             }
             if let Some(exit) = self.interpreted(calls)? {
@@ -118,8 +101,8 @@ impl Machine {
         let Some(native) = module.native_code() else { return Came::Interpret };
         let Some(Region { text, charge, .. }) = entry(native.pc_map(), state, memory) else { return Came::Interpret };
         state.gas = Gas(state.gas.0.wrapping_sub(charge.0));
-        let mut served = Served::Resume;
-        let left = native.code().run(memory, text, state, Host { calls, served: &mut served });
+        let mut action = Ok(HostAction::Resume);
+        let left = native.code().run(memory, text, state, Host { calls, action: &mut action });
         let Left { reason, site, host_call_pc } = match left {
             Ok(left) => left,
             Err(broken) => return Came::Error(Contradiction::Broken(broken)),
@@ -128,7 +111,7 @@ impl Machine {
         state.charged = gas_model == GasModel::PipelineBlocks && reason != Leave::OutOfGas;
         if reason == Leave::HostCall {
             state.pc = host_call_pc;
-            return Came::HostCall(served);
+            return Came::HostCall(action);
         }
         let Some(Site { pc, give_back, base, .. }) = native.site(reason, site) else {
             return Came::Error(Contradiction::UnknownSite(reason, site));
@@ -166,25 +149,13 @@ impl Contradiction {
 struct Host<'a> {
     calls: &'a mut dyn HostCalls,
     /// What the last host call led to.
-    served: &'a mut Served,
+    action: &'a mut Result<HostAction, HostError>,
 }
 
 impl HostServes for Host<'_> {
     #[inline]
     fn serve(&mut self, id: u64, guest: Guest<'_>) -> HostReply {
-        match self.calls.host_call(id, guest) {
-            Ok(HostAction::Resume) => HostReply::Resume,
-            other => self.ends(other),
-        }
-    }
-}
-
-impl Host<'_> {
-    /// Notes what a host call led to that does not resume.
-    #[cold]
-    fn ends(&mut self, result: Result<HostAction, HostError>) -> HostReply {
-        *self.served = Served::of(result);
-        HostReply::Leave
+        if self.calls.resumes(id, guest, self.action) { HostReply::Resume } else { HostReply::Leave }
     }
 }
 
@@ -199,11 +170,12 @@ fn interpret(
     loop {
         match interpreter.step(state, memory)? {
             Step::Exit(GuestExit::HostCall(id)) => {
-                let GuestState { pc, gas, regs, .. } = state;
-                match Served::of(calls.host_call(id, Guest { regs, gas, pc: *pc, memory })) {
-                    Served::Resume => interpreter.after_host_call(state),
-                    Served::Exit(exit) => return Ok(Some(exit)),
-                    Served::Failed(error) => return Err(Error::Host(error)),
+                let mut call = CallState::new(state.gas, state.regs, state.pc);
+                let action = calls.host_call(id, Guest { state: &mut call, memory });
+                (state.gas, state.regs) = (call.gas, call.regs);
+                match action.map_err(Error::Host)? {
+                    HostAction::Resume => interpreter.after_host_call(state),
+                    HostAction::Exit(exit) => return Ok(Some(exit)),
                 }
             }
             Step::Exit(exit) => return Ok(Some(exit)),

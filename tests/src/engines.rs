@@ -116,7 +116,7 @@ impl<F: FnMut(u64, Guest<'_>) -> HostAction> HostCalls for Calls<F> {
 /// # Panics
 /// At a host call.
 pub fn no_calls() -> impl HostCalls {
-    Calls(|id, guest: Guest<'_>| panic!("unexpected host call {id} at {}", guest.pc))
+    Calls(|id, guest: Guest<'_>| panic!("unexpected host call {id} at {}", guest.state.pc()))
 }
 
 /// Runs to an exit without host calls.

@@ -44,10 +44,10 @@ fn work(engine: &Engine, module: &Module, step: u64, salt: u64, within: &mut dyn
     let sum = salt + rounds * step;
 
     let mut calls = Calls(|id, guest: Guest<'_>| {
-        assert_eq!((id, guest.regs[8], guest.regs[12]), (step, sum, !salt));
-        assert_eq!(*guest.gas, Gas((1 << 40) - 3 * rounds - 1));
+        assert_eq!((id, guest.state.regs[8], guest.state.regs[12]), (step, sum, !salt));
+        assert_eq!(guest.state.gas, Gas((1 << 40) - 3 * rounds - 1));
         within();
-        guest.regs[11] = salt ^ 0x55;
+        guest.state.regs[11] = salt ^ 0x55;
         HostAction::Resume
     });
     let fault = GuestExit::PageFault(GuestAddr(page << 12));

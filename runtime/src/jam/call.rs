@@ -64,17 +64,17 @@ impl<'a> Call<'a> {
 
     /// Value of register φ`number`.
     pub(crate) fn reg(&self, number: usize) -> u64 {
-        self.guest.regs[number]
+        self.guest.state.regs[number]
     }
 
     /// All registers.
     pub(crate) fn regs(&self) -> &[u64; Reg::COUNT] {
-        self.guest.regs
+        &self.guest.state.regs
     }
 
     /// Remaining gas.
     pub(crate) fn gas(&self) -> Gas {
-        *self.guest.gas
+        self.guest.state.gas
     }
 
     /// Takes `cost` from the gas.
@@ -82,14 +82,14 @@ impl<'a> Call<'a> {
     /// # Errors
     /// When there is less; all of it counts as used then, because the Gray Paper's counter gets negative.
     pub(crate) fn charge(&mut self, cost: u128) -> Result<(), Stop> {
-        match u128::from(self.guest.gas.0).checked_sub(cost) {
+        match u128::from(self.guest.state.gas.0).checked_sub(cost) {
             Some(left) => {
                 // What is left of 64 bits fits 64 bits.
-                *self.guest.gas = Gas(left as u64);
+                self.guest.state.gas = Gas(left as u64);
                 Ok(())
             }
             None => {
-                *self.guest.gas = Gas(0);
+                self.guest.state.gas = Gas(0);
                 Err(Stop::OutOfGas)
             }
         }
@@ -97,7 +97,8 @@ impl<'a> Call<'a> {
 
     /// Gives gas back that was charged in this call.
     pub(crate) fn refund(&mut self, gas: Gas) {
-        self.guest.gas.0 = self.guest.gas.0.saturating_add(gas.0);
+        let left = &mut self.guest.state.gas.0;
+        *left = left.saturating_add(gas.0);
     }
 
     /// Sets φ7, the first result.
@@ -112,7 +113,7 @@ impl<'a> Call<'a> {
 
     fn set(&mut self, number: u8, value: u64) {
         let reg = Reg::clamped(number);
-        self.guest.regs[reg.index()] = value;
+        self.guest.state.regs[reg.index()] = value;
         if let Some(record) = &mut self.record {
             record.registers.push((reg, value));
         }

@@ -68,10 +68,9 @@ fn observed<H: Host>(
     id: u64,
     guest: Guest<'_>,
 ) -> Result<HostAction, HostError> {
-    let Guest { regs, gas, pc, memory } = guest;
-    let (regs_before, gas_before) = (*regs, *gas);
+    let before = guest.state.clone();
     let mut record = Record::default();
-    let mut call = Call::new(Guest { regs, gas, pc, memory }, rules, Some(&mut record));
+    let mut call = Call::new(guest, rules, Some(&mut record));
     if id == LOG
         && let Some(message) = log_message(host.service(), &mut call)
     {
@@ -83,10 +82,10 @@ fn observed<H: Host>(
     observer.host_call(&HostCallEvent {
         id,
         name: entry.map(|entry| entry.name),
-        pc,
-        gas_before,
+        pc: before.pc(),
+        gas_before: before.gas,
         gas_after,
-        regs_before: &regs_before,
+        regs_before: &before.regs,
         registers_set: &record.registers,
         memory: &record.memory,
         exit: match action {

@@ -11,11 +11,11 @@ use tvm_abi::{HostCall, Leave, TextOffset};
 use tvm_isa::Pc;
 
 use super::activation::Activation;
-use super::enter::{Saved, enter};
+use super::enter::enter;
 use super::gs_base::GsBase;
 use super::{Reservation, SysError, signals};
 use crate::exit::GuestState;
-use crate::host_call::Guest;
+use crate::host_call::{CallState, Guest};
 use crate::memory::{GuestMemory, MappedMemory};
 
 /// Machine code that may be run.
@@ -192,9 +192,8 @@ impl CallsMade {
 
 impl<H: HostServes> HostSide<'_, H> {
     #[inline]
-    fn host_call(&mut self, pc: Pc, id: u64, saved: &mut Saved) -> HostReply {
-        let guest = Guest { regs: &mut saved.regs, gas: &mut saved.gas, pc, memory: &mut *self.memory };
-        self.serve.serve(id, guest)
+    fn host_call(&mut self, id: u64, state: &mut CallState) -> HostReply {
+        self.serve.serve(id, Guest { state, memory: &mut *self.memory })
     }
 
     /// Whether code can go on with the memory after a host call. It cannot if the call put another one in its place, or changed
@@ -221,7 +220,7 @@ impl<H: HostServes> HostSide<'_, H> {
 unsafe extern "sysv64" fn first_host_call<H: HostServes>(
     host: *mut HostSide<'_, H>,
     call: u64,
-    saved: *mut Saved,
+    state: *mut CallState,
 ) -> u64 {
     // SAFETY: as the caller vouches.
     unsafe {
@@ -229,25 +228,23 @@ unsafe extern "sysv64" fn first_host_call<H: HostServes>(
             (*host).made = Some(CallsMade { space: Arc::clone(memory.reservation()), panic: None });
             (*memory.context_ptr()).host_call_entry = next_host_call::<H> as *const () as u64;
         }
-        next_host_call(host, call, saved)
+        next_host_call(host, call, state)
     }
 }
 
 /// Called by the host call stub.
 ///
 /// # Safety
-/// `host` must be the host's side of a run whose `serve` is an `H`, and the code must have made this host call with gas and
-/// registers `saved`.
+/// `host` must be the host's side of a run whose `serve` is an `H`, and the code must have made this host call in this state.
 unsafe extern "sysv64" fn next_host_call<H: HostServes>(
     host: *mut HostSide<'_, H>,
     call: u64,
-    saved: *mut Saved,
+    state: *mut CallState,
 ) -> u64 {
-    let call = HostCall::from_packed(call);
-    let (pc, id) = (call.pc, call.id());
+    let id = HostCall::from_packed(call).id();
     // SAFETY: `run` put a pointer to its `HostSide<H>` there and waits for the code to leave; the stub's part of the stack
     // is nobody else's.
-    let served = catch_unwind(AssertUnwindSafe(move || unsafe { (*host).host_call(pc, id, &mut *saved) }));
+    let served = catch_unwind(AssertUnwindSafe(move || unsafe { (*host).host_call(id, &mut *state) }));
     // SAFETY: as above. A reference that lived through the call would be one more register to keep.
     let host = unsafe { &mut *host };
     let reply = match served {

@@ -25,9 +25,9 @@ use tvm_abi::context::{
 };
 use tvm_abi::registers::{GAS, GUEST, SCRATCH};
 use tvm_abi::{HALT_KEY, HostReg, Leave, Stub};
-use tvm_isa::{Gas, Reg};
 
 use crate::exit::GuestState;
+use crate::host_call::CallState;
 
 /// Makes `save_guest` and `load_guest`, which move all guest registers and the gas between processor and memory, as they lie
 /// in [`GuestState`], from the table of registers. The build fails when the table is not the one in the ABI.
@@ -213,16 +213,11 @@ leaving_jump! {
     jump_elsewhere Interpret;
 }
 
-/// Gas and registers during a host call, on the stack below what the guest pushed.
-#[repr(C)]
-pub(super) struct Saved {
-    pub gas: Gas,
-    pub regs: [u64; Reg::COUNT],
-}
+const _: () = assert!(std::mem::offset_of!(CallState, gas) == STATE_GAS);
+const _: () = assert!(std::mem::offset_of!(CallState, regs) == STATE_REGS);
 
-const _: () = assert!(std::mem::offset_of!(Saved, gas) == STATE_GAS);
-const _: () = assert!(std::mem::offset_of!(Saved, regs) == STATE_REGS);
-const _: () = assert!(size_of::<Saved>().is_multiple_of(16), "the stack is aligned and stays so");
+/// Bytes of the stack that a [`CallState`] takes, below what the guest pushed. The stack is aligned and stays so.
+const SAVED_BYTES: usize = size_of::<CallState>().next_multiple_of(16);
 
 /// [`Stub::HostCall`]. The host may have changed any register, so that all are loaded again. While it is at work, r12
 /// holds the call.
@@ -231,6 +226,7 @@ unsafe extern "sysv64" fn host_call() {
     naked_asm!(
         "sub rsp, {saved}",
         save_guest!("rsp"),
+        "mov dword ptr [rsp + {pc}], edx",
         "mov rdi, qword ptr gs:[{data}]",
         "mov rsi, rdx",
         "mov r12, rdx",
@@ -246,7 +242,8 @@ unsafe extern "sysv64" fn host_call() {
         load_guest!("rsp"),
         "add rsp, {saved}",
         "jmp {leave}",
-        saved = const size_of::<Saved>(),
+        saved = const SAVED_BYTES,
+        pc = const std::mem::offset_of!(CallState, pc),
         data = const HOST_CALL_DATA,
         entry = const HOST_CALL_ENTRY,
         left_at = const LEFT_AT_HOST_CALL,

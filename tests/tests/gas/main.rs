@@ -166,8 +166,8 @@ fn a_host_call_sees_and_sets_the_exact_gas() {
             let mut instance = Instance::bare(&engine, &module).expect("an instance");
             instance.state_mut().gas = Gas(start);
             let mut calls = Calls(|id, guest: Guest<'_>| {
-                seen.push((id, start - taken - guest.gas.0));
-                guest.gas.0 -= 10;
+                seen.push((id, start - taken - guest.state.gas.0));
+                guest.state.gas.0 -= 10;
                 taken += 10;
                 HostAction::Resume
             });
@@ -192,8 +192,8 @@ fn a_host_call_may_leave_any_gas() {
             let mut instance = Instance::bare(&engine, &module).expect("an instance");
             instance.state_mut().gas = Gas(100);
             let mut calls = Calls(|_, guest: Guest<'_>| {
-                assert_eq!(*guest.gas, Gas(98));
-                *guest.gas = Gas(gas);
+                assert_eq!(guest.state.gas, Gas(98));
+                guest.state.gas = Gas(gas);
                 HostAction::Resume
             });
             let exit = instance.run(&mut calls).expect("TVM runs");

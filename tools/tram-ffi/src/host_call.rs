@@ -55,11 +55,12 @@ impl<'a> Callback<'a> {
 
 impl HostCalls for Callback<'_> {
     fn host_call(&mut self, id: u64, guest: Guest<'_>) -> Result<HostAction, HostError> {
-        let Guest { regs, gas, pc, memory } = guest;
+        let Guest { state, memory } = guest;
+        let pc = state.pc();
         let mut call = TvmHostCall {
             id,
-            regs: regs.as_mut_ptr(),
-            gas: &raw mut gas.0,
+            regs: state.regs.as_mut_ptr(),
+            gas: &raw mut state.gas.0,
             memory: std::ptr::from_ref(self.memory).cast_mut(),
             pc: pc.0,
             reserved: 0,

@@ -181,9 +181,9 @@ fn host_calls_see_and_change_the_guest() {
         let left = guest.run_with(&code, |_, guest| {
             calls += 1;
             let so_far = 21 * calls - 20;
-            assert_eq!(*guest.regs, numbered().map(|value| value + so_far));
-            assert_eq!(*guest.gas, Gas(100 - 5 * calls));
-            guest.regs.iter_mut().for_each(|value| *value += 20);
+            assert_eq!(guest.state.regs, numbered().map(|value| value + so_far));
+            assert_eq!(guest.state.gas, Gas(100 - 5 * calls));
+            guest.state.regs.iter_mut().for_each(|value| *value += 20);
             if calls == leave_at { HostReply::Leave } else { HostReply::Resume }
         });
         let left = left.unwrap();
@@ -320,7 +320,7 @@ extern "sysv64" fn leave_at_once(_regs: *mut u64) -> u64 {
 /// Puts into φ0 the word that its data points at and the stack pointer's distance from the alignment that functions may rely
 /// on, and the call into φ1.
 #[unsafe(naked)]
-extern "sysv64" fn tells_what_it_got(_data: *mut u64, _call: u64, _saved: *mut Saved) -> u64 {
+extern "sysv64" fn tells_what_it_got(_data: *mut u64, _call: u64, _state: *mut CallState) -> u64 {
     std::arch::naked_asm!(
         "lea rax, [rsp + 8]",
         "and rax, 15",

@@ -45,16 +45,16 @@ impl HostCalls for CommandLineHost {
             show_log(&guest);
         }
         let served = self.served(id);
-        let cost = served.map_or(self.rules.unknown_call_gas.into(), |entry| entry.cost.upfront(guest.regs));
-        match u128::from(guest.gas.0).checked_sub(cost) {
+        let cost = served.map_or(self.rules.unknown_call_gas.into(), |entry| entry.cost.upfront(&guest.state.regs));
+        match u128::from(guest.state.gas.0).checked_sub(cost) {
             // What is left of 64 bits fits 64 bits.
-            Some(left) => *guest.gas = Gas(left as u64),
+            Some(left) => guest.state.gas = Gas(left as u64),
             None => {
-                *guest.gas = Gas(0);
+                guest.state.gas = Gas(0);
                 return Ok(HostAction::Exit(GuestExit::OutOfGas));
             }
         }
-        guest.regs[7] = if served.is_some() { guest.gas.0 } else { WHAT };
+        guest.state.regs[7] = if served.is_some() { guest.state.gas.0 } else { WHAT };
         Ok(HostAction::Resume)
     }
 }
@@ -62,14 +62,14 @@ impl HostCalls for CommandLineHost {
 /// JIP-1: level in φ7, target in φ8 and φ9, message in φ10 and φ11. What cannot be read is left out.
 fn show_log(guest: &Guest<'_>) {
     let text = |start: usize| {
-        let bytes = text_bytes(guest.regs, start, guest.memory);
+        let bytes = text_bytes(&guest.state.regs, start, guest.memory);
         bytes.map(|bytes| defused(&String::from_utf8_lossy(&bytes)))
     };
-    let level = usize::try_from(guest.regs[7]).ok().and_then(|level| LEVELS.get(level)).unwrap_or(&"log");
+    let level = usize::try_from(guest.state.regs[7]).ok().and_then(|level| LEVELS.get(level)).unwrap_or(&"log");
     let target = text(8).filter(|target| !target.is_empty()).map_or(String::new(), |target| format!(" {target}"));
     match text(10) {
         Some(message) => note(&format!("[{level}{target}] {message}")),
-        None => note(&format!("[{level}{target}] (message at {:#x} is not readable)", guest.regs[10])),
+        None => note(&format!("[{level}{target}] (message at {:#x} is not readable)", guest.state.regs[10])),
     }
 }
 

@@ -68,20 +68,20 @@ struct Traced {
 
 impl HostCalls for Traced {
     fn host_call(&mut self, id: u64, guest: Guest<'_>) -> Result<HostAction, HostError> {
-        let Guest { regs, gas, pc, memory } = guest;
-        let (regs_before, gas_before) = (*regs, *gas);
-        let reads = log_reads(id, &regs_before, memory);
-        let action = self.host.host_call(id, Guest { regs: &mut *regs, gas: &mut *gas, pc, memory })?;
+        let Guest { state, memory } = guest;
+        let before = state.clone();
+        let reads = log_reads(id, &before.regs, memory);
+        let action = self.host.host_call(id, Guest { state: &mut *state, memory })?;
         // A call that goes on has answered in φ7, and has set nothing else.
-        let answer = (Reg::clamped(7), regs[7]);
+        let answer = (Reg::clamped(7), state.regs[7]);
         let registers_set = if action == HostAction::Resume { &[answer][..] } else { &[] };
         self.writer.host_call(&HostCallEvent {
             id,
             name: self.host.name_of(id),
-            pc,
-            gas_before,
-            gas_after: *gas,
-            regs_before: &regs_before,
+            pc: before.pc(),
+            gas_before: before.gas,
+            gas_after: state.gas,
+            regs_before: &before.regs,
             registers_set,
             memory: &reads,
             exit: match action {
