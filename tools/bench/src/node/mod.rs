@@ -6,8 +6,8 @@
 //!
 //! * [`trace`] has the blocks, decoded: reading files and checking states is not timed.
 //! * [`import`] imports them and adds up what the invocations took.
-//! * [`ways`] has the ways of running that are compared: cold, warm, loaded, on two threads, interpreted.
-//! * [`split`] divides an invocation's time into set-up, guest code, and host functions.
+//! * [`ways`] has the ways of running that are compared: cold, warm, loaded, with best code, on two threads, interpreted.
+//! * [`split`] divides the time of an invocation with best code into set-up, guest code, and host functions.
 
 mod import;
 mod split;
@@ -38,13 +38,14 @@ pub fn measure(vectors: &Path, rounds: usize) -> anyhow::Result<Vec<Table>> {
         let trace = Trace::read(name, &path)?;
         let engines = Engines::new()?;
         let work = engines.run(&trace, Way::Loaded)?.work;
+        engines.run(&trace, Way::LoadedBest)?.work.ensure(work)?;
         let mut times = Way::ALL.map(WayTimes::new);
         let mut split = Split::new();
         for _ in 0..rounds {
             for times in &mut times {
                 times.add(engines.run(&trace, times.way)?, work)?;
             }
-            split.measure(&trace, &engines.loaded, work)?;
+            split.measure(&trace, &engines.best, work)?;
         }
         tables[0].rows.extend(times.iter().map(|times| times.row(name, work)));
         tables[1].rows.push(split.row(name, work));
@@ -56,8 +57,9 @@ pub fn measure(vectors: &Path, rounds: usize) -> anyhow::Result<Vec<Table>> {
 /// Checks the state after every block.
 fn check(path: &Path) -> anyhow::Result<()> {
     let cache = tempfile::tempdir()?;
-    let compiled = |threads| NodeEngine::new(engines::Way::Compiled(Tier::Fast), Some(cache.path()), threads);
-    let engines = [compiled(1)?, compiled(2)?, NodeEngine::new(engines::Way::Interpreted, None, 1)?];
+    let compiled = |tier, threads| NodeEngine::new(engines::Way::Compiled(tier), Some(cache.path()), threads);
+    let interpreted = NodeEngine::new(engines::Way::Interpreted, None, 1)?;
+    let engines = [compiled(Tier::Fast, 1)?, compiled(Tier::Best, 1)?, compiled(Tier::Fast, 2)?, interpreted];
     let report = traces(path, &engines)?;
     ensure!(report.failed == 0, "nothing was timed, because results are wrong:\n{report}");
     Ok(())

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use tempfile::TempDir;
-use tvm_runtime::{Backend, Engine, EngineConfig, Tiers};
+use tvm_abi::Tier;
+use tvm_runtime::{Backend, Engine, EngineConfig};
 use tvm_tests::node::accumulate::Tvm;
 
 use super::import::{Measured, Work, import, import_on};
@@ -22,20 +23,24 @@ pub enum Way {
     Cached,
     /// An engine that has the services' modules loaded.
     Loaded,
-    /// The same, with the blocks shared out to two threads.
+    /// The same with best code, as a node has it that has run for a while.
+    LoadedBest,
+    /// As [`Self::Loaded`], with the blocks shared out to two threads.
     LoadedTwoThreads,
     /// An engine that interprets, with modules loaded.
     Interpreted,
 }
 
 impl Way {
-    pub const ALL: [Self; 5] = [Self::Cold, Self::Cached, Self::Loaded, Self::LoadedTwoThreads, Self::Interpreted];
+    pub const ALL: [Self; 6] =
+        [Self::Cold, Self::Cached, Self::Loaded, Self::LoadedBest, Self::LoadedTwoThreads, Self::Interpreted];
 
     fn name(self) -> &'static str {
         match self {
             Self::Cold => "cold cache",
             Self::Cached => "warm cache, new engine",
             Self::Loaded => "modules loaded",
+            Self::LoadedBest => "modules loaded, best code",
             Self::LoadedTwoThreads => "modules loaded, 2 threads",
             Self::Interpreted => "interpreter",
         }
@@ -44,7 +49,8 @@ impl Way {
 
 /// What runs share: the engines and the cache that stay warm.
 pub struct Engines {
-    pub loaded: Tvm,
+    loaded: Tvm,
+    pub best: Tvm,
     interpreter: Tvm,
     cache: TempDir,
 }
@@ -64,8 +70,9 @@ pub struct Ran {
 impl Engines {
     pub fn new() -> anyhow::Result<Self> {
         let cache = tempfile::tempdir()?;
-        let loaded = engine(Backend::Compiled, Some(cache.path()))?;
-        Ok(Self { loaded, interpreter: engine(Backend::Interpreter, None)?, cache })
+        let [loaded, best] = [Tier::Fast, Tier::Best].map(|tier| engine(Backend::Compiled, tier, Some(cache.path())));
+        let interpreter = engine(Backend::Interpreter, Tier::Fast, None)?;
+        Ok(Self { loaded: loaded?, best: best?, interpreter, cache })
     }
 
     /// Runs the trace once. Nothing is removed or closed before the time is taken.
@@ -73,18 +80,19 @@ impl Engines {
         match way {
             Way::Cold => {
                 let cache = tempfile::tempdir()?;
-                run(trace, way, || engine(Backend::Compiled, Some(cache.path())))
+                run(trace, way, || engine(Backend::Compiled, Tier::Fast, Some(cache.path())))
             }
-            Way::Cached => run(trace, way, || engine(Backend::Compiled, Some(self.cache.path()))),
+            Way::Cached => run(trace, way, || engine(Backend::Compiled, Tier::Fast, Some(self.cache.path()))),
             Way::Loaded | Way::LoadedTwoThreads => run(trace, way, || Ok(self.loaded.clone())),
+            Way::LoadedBest => run(trace, way, || Ok(self.best.clone())),
             Way::Interpreted => run(trace, way, || Ok(self.interpreter.clone())),
         }
     }
 }
 
-fn engine(backend: Backend, cache: Option<&Path>) -> anyhow::Result<Tvm> {
+fn engine(backend: Backend, tier: Tier, cache: Option<&Path>) -> anyhow::Result<Tvm> {
     let config =
-        EngineConfig { backend, cache: cache.map(Path::to_owned), tiers: Tiers::Fast, ..EngineConfig::default() };
+        EngineConfig { backend, cache: cache.map(Path::to_owned), tiers: tier.into(), ..EngineConfig::default() };
     Ok(Tvm { engine: Engine::new(config)? })
 }
 
