@@ -334,6 +334,27 @@ extern "sysv64" fn tells_what_it_got(_data: *mut u64, _call: u64, _state: *mut C
 }
 
 #[test]
+fn host_functions_learn_which_call_it_is() {
+    for (pc, immediate) in [(0, 0), (7, i32::MAX), (1 << 31, i32::MIN), (u32::MAX, -1)] {
+        let host_call = HostCall { pc: Pc(pc), immediate };
+        let code = code(|ops| {
+            dynasm!(ops
+                ; .arch x64
+                ; mov rdx, QWORD host_call.packed() as i64
+                ; gs call QWORD [Stub::HostCall.slot()]
+            );
+        });
+        let mut seen = None;
+        let left = Machine::new(&[]).run_with(&code, |id, guest| {
+            seen = Some((id, guest.state.pc()));
+            HostReply::Leave
+        });
+        assert_eq!(seen, Some((i64::from(immediate).cast_unsigned(), Pc(pc))));
+        assert_eq!(left.unwrap().host_call_pc, Pc(pc));
+    }
+}
+
+#[test]
 fn the_host_call_function_gets_an_aligned_stack_its_data_and_the_call() {
     let host_call = HostCall { pc: Pc(u32::MAX), immediate: -2 };
     let code = code(|ops| {
