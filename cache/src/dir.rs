@@ -54,9 +54,10 @@ impl Root {
         if metadata.mode() & 0o022 != 0 {
             return Err(CacheError::Writable { path: path.to_owned(), found: metadata.mode() & 0o7777 });
         }
-        let named = match path.is_absolute() {
-            true => path.to_owned(),
-            false => path::absolute(path).map_err(|source| CacheError::io("resolving", path, source))?,
+        let named = if path.is_absolute() {
+            path.to_owned()
+        } else {
+            path::absolute(path).map_err(|source| CacheError::io("resolving", path, source))?
         };
         let (resolved, read_only) = Default::default();
         Ok(Self { named, dir, owner, is_own: owner == user, resolved, read_only })

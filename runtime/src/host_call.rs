@@ -27,17 +27,21 @@ pub struct CallState {
 }
 
 impl CallState {
-    /// The state of a guest whose `ecalli` is at `pc`.
-    #[must_use]
-    pub const fn new(gas: Gas, regs: [u64; Reg::COUNT], pc: Pc) -> Self {
-        Self { gas, regs, pc }
-    }
-
     /// Program counter of the `ecalli`.
     #[must_use]
     #[inline]
     pub const fn pc(&self) -> Pc {
         self.pc
+    }
+
+    /// Takes `cost` from the gas, and says whether there was that much. If not, all of it counts as used, because the Gray Paper's
+    /// counter gets negative.
+    #[must_use]
+    pub fn charge(&mut self, cost: u128) -> bool {
+        let left = u128::from(self.gas.0).checked_sub(cost);
+        // What is left of 64 bits fits 64 bits.
+        self.gas = Gas(left.unwrap_or(0) as u64);
+        left.is_some()
     }
 }
 
@@ -85,5 +89,21 @@ pub struct StopAtHostCalls;
 impl HostCalls for StopAtHostCalls {
     fn host_call(&mut self, id: u64, _guest: Guest<'_>) -> Result<HostAction, HostError> {
         Ok(HostAction::Exit(GuestExit::HostCall(id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_charge_takes_what_there_is() {
+        let max = u128::from(u64::MAX);
+        let cases =
+            [(5, 5, true, 0), (5, 6, false, 0), (u64::MAX, 1, true, u64::MAX - 1), (u64::MAX, max + 1, false, 0)];
+        for (gas, cost, is_enough, left) in cases {
+            let mut state = CallState { gas: Gas(gas), regs: [0; Reg::COUNT], pc: Pc(0) };
+            assert_eq!((state.charge(cost), state.gas), (is_enough, Gas(left)), "{gas} - {cost}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use tvm_isa::{Gas, GasModel};
 
 use crate::error::Error;
 use crate::exit::{GuestExit, GuestState};
-use crate::host_call::{CallState, Guest, HostAction, HostCalls, HostError};
+use crate::host_call::{Guest, HostAction, HostCalls, HostError};
 use crate::interpreter::{BlockCosts, Heap, INSTRUCTION_COST, Interpreter, Step};
 use crate::memory::GuestMemory;
 use crate::module::Module;
@@ -170,12 +170,8 @@ fn interpret(
     loop {
         match interpreter.step(state, memory)? {
             Step::Exit(GuestExit::HostCall(id)) => {
-                let mut call = CallState::new(state.gas, state.regs, state.pc);
-                let action = calls.host_call(id, Guest { state: &mut call, memory });
-                (state.gas, state.regs) = (call.gas, call.regs);
-                match action.map_err(Error::Host)? {
-                    HostAction::Resume => interpreter.after_host_call(state),
-                    HostAction::Exit(exit) => return Ok(Some(exit)),
+                if let Some(exit) = interpreter.host_call(id, state, memory, calls)? {
+                    return Ok(Some(exit));
                 }
             }
             Step::Exit(exit) => return Ok(Some(exit)),

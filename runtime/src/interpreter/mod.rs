@@ -23,6 +23,7 @@ use tvm_isa::{Instruction, Op, Pc, Program, Rules};
 
 use crate::error::Error;
 use crate::exit::{GuestExit, GuestState};
+use crate::host_call::{CallState, Guest, HostAction, HostCalls};
 use crate::memory::GuestMemory;
 
 /// Executes one program.
@@ -161,6 +162,29 @@ impl<'p> Interpreter<'p> {
             executed += 1;
         }
         Ok(None)
+    }
+
+    /// Lets `calls` serve the host call `id`, at which execution stopped. `None` when it goes on behind it.
+    ///
+    /// # Errors
+    /// [`Error::Host`] when the host failed. What it did to gas and registers before stays.
+    pub fn host_call(
+        &self,
+        id: u64,
+        state: &mut GuestState,
+        memory: &mut GuestMemory,
+        calls: &mut dyn HostCalls,
+    ) -> Result<Option<GuestExit>, Error> {
+        let mut call = CallState { gas: state.gas, regs: state.regs, pc: state.pc };
+        let action = calls.host_call(id, Guest { state: &mut call, memory });
+        (state.gas, state.regs) = (call.gas, call.regs);
+        Ok(match action.map_err(Error::Host)? {
+            HostAction::Resume => {
+                self.after_host_call(state);
+                None
+            }
+            HostAction::Exit(exit) => Some(exit),
+        })
     }
 
     /// Moves the program counter from an `ecalli` that was served to the instruction after it (GP A.6).

@@ -80,19 +80,9 @@ impl<'a> Call<'a> {
     /// Takes `cost` from the gas.
     ///
     /// # Errors
-    /// When there is less; all of it counts as used then, because the Gray Paper's counter gets negative.
+    /// When there is less; see [`CallState::charge`](crate::CallState::charge).
     pub(crate) fn charge(&mut self, cost: u128) -> Result<(), Stop> {
-        match u128::from(self.guest.state.gas.0).checked_sub(cost) {
-            Some(left) => {
-                // What is left of 64 bits fits 64 bits.
-                self.guest.state.gas = Gas(left as u64);
-                Ok(())
-            }
-            None => {
-                self.guest.state.gas = Gas(0);
-                Err(Stop::OutOfGas)
-            }
-        }
+        if self.guest.state.charge(cost) { Ok(()) } else { Err(Stop::OutOfGas) }
     }
 
     /// Gives gas back that was charged in this call.

@@ -5,7 +5,7 @@ use tvm_isa::layout::{ARGUMENTS_START, HALT_ADDRESS, Layout, MAX_ARGUMENT_BYTES,
 use tvm_isa::{Container, Gas, GpVersion, GuestAddr, Pc, Program, StandardProgram, split_metadata};
 use tvm_runtime::interpreter::{Heap, Interpreter};
 use tvm_runtime::memory::{Access, GuestMemory, PagedMemory};
-use tvm_runtime::{CallState, Error, Guest, GuestExit, GuestState, HostAction, HostCalls, LoadError, Malformed};
+use tvm_runtime::{Error, GuestExit, GuestState, HostCalls, LoadError, Malformed};
 
 use super::{Engine, Machine};
 
@@ -105,12 +105,8 @@ impl Machine for InterpretedMachine<'_> {
             let GuestExit::HostCall(id) = exit else {
                 return Ok(exit);
             };
-            let mut call = CallState::new(state.gas, state.regs, state.pc);
-            let action = hosts.host_call(id, Guest { state: &mut call, memory }).map_err(Error::Host)?;
-            (state.gas, state.regs) = (call.gas, call.regs);
-            match action {
-                HostAction::Resume => interpreter.after_host_call(state),
-                HostAction::Exit(exit) => return Ok(exit),
+            if let Some(exit) = interpreter.host_call(id, state, memory, hosts)? {
+                return Ok(exit);
             }
         }
     }

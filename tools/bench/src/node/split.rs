@@ -163,7 +163,7 @@ pub fn table() -> Table {
         "one host call",
         "gas per second of guest code",
     ];
-    Table::new("Where the time of one invocation goes, modules loaded", &columns)
+    Table::new("Where the time of one invocation goes, modules loaded, best code", &columns)
 }
 
 /// What [`Split::set_up_row`] has.

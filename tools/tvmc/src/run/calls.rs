@@ -1,6 +1,6 @@
 //! The host calls that a program gets from the command line.
 
-use tvm_isa::{Gas, GpVersion, Reg};
+use tvm_isa::{GpVersion, Reg};
 use tvm_runtime::jam::MAX_LOG_BYTES;
 use tvm_runtime::jam::observer::MemoryAccess;
 use tvm_runtime::jam::results::WHAT;
@@ -46,13 +46,8 @@ impl HostCalls for CommandLineHost {
         }
         let served = self.served(id);
         let cost = served.map_or(self.rules.unknown_call_gas.into(), |entry| entry.cost.upfront(&guest.state.regs));
-        match u128::from(guest.state.gas.0).checked_sub(cost) {
-            // What is left of 64 bits fits 64 bits.
-            Some(left) => guest.state.gas = Gas(left as u64),
-            None => {
-                guest.state.gas = Gas(0);
-                return Ok(HostAction::Exit(GuestExit::OutOfGas));
-            }
+        if !guest.state.charge(cost) {
+            return Ok(HostAction::Exit(GuestExit::OutOfGas));
         }
         guest.state.regs[7] = if served.is_some() { guest.state.gas.0 } else { WHAT };
         Ok(HostAction::Resume)
