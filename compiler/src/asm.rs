@@ -180,6 +180,22 @@ impl Condition {
             Self::Greater => Self::LessOrEqual,
         }
     }
+
+    /// The same relation with its sides exchanged.
+    pub fn swapped(self) -> Self {
+        match self {
+            Self::Below => Self::Above,
+            Self::AboveOrEqual => Self::BelowOrEqual,
+            Self::Equal => Self::Equal,
+            Self::NotEqual => Self::NotEqual,
+            Self::BelowOrEqual => Self::AboveOrEqual,
+            Self::Above => Self::Below,
+            Self::Less => Self::Greater,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+        }
+    }
 }
 
 /// Opcode of a short `jmp`.

@@ -11,6 +11,7 @@ use tvm_isa::gas::{self, BlockCost};
 use tvm_isa::{Gas, GasModel, Instruction, Pc, Program, Rules, Stops, Validation};
 
 mod control_flow;
+mod counted;
 mod in_turn;
 mod planned;
 mod ways;
@@ -280,6 +281,7 @@ impl<'p> Translator<'p> {
 
     /// Emits what stands behind all blocks, the cold sites last, and lets all jumps lead to their targets.
     fn cold_sites(&mut self) -> Result<(), Stopped> {
+        self.counted_loops()?;
         let ways = self.ways.take();
         if let Some(ways) = &ways {
             self.detours(ways)?;

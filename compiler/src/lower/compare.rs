@@ -1,7 +1,8 @@
 //! Comparisons: for branches, set-if and move-if.
 
-pub use crate::asm::Condition;
-use crate::asm::{Assembler, Binary, BinaryImm, SCRATCH, Width};
+use tvm_isa::{Format, Instruction, Op};
+
+use crate::asm::{Assembler, Binary, BinaryImm, Condition, SCRATCH, Width, host};
 
 /// Sets the flags to the comparison of `a` with `imm`, sign-extended.
 #[inline]
@@ -20,6 +21,29 @@ pub enum Operand {
     Reg(u8),
     /// A sign-extended immediate.
     Imm(i32),
+}
+
+/// How a branch compares the one register with the other or a constant, the first on the left.
+#[inline(always)]
+pub fn branch_operands(instruction: &Instruction) -> (Condition, Operand) {
+    let condition = match instruction.op {
+        Op::BranchEqImm | Op::BranchEq => Condition::Equal,
+        Op::BranchNeImm | Op::BranchNe => Condition::NotEqual,
+        Op::BranchLtUImm | Op::BranchLtU => Condition::Below,
+        Op::BranchLeUImm => Condition::BelowOrEqual,
+        Op::BranchGeUImm | Op::BranchGeU => Condition::AboveOrEqual,
+        Op::BranchGtUImm => Condition::Above,
+        Op::BranchLtSImm | Op::BranchLtS => Condition::Less,
+        Op::BranchLeSImm => Condition::LessOrEqual,
+        Op::BranchGeSImm | Op::BranchGeS => Condition::GreaterOrEqual,
+        Op::BranchGtSImm => Condition::Greater,
+        other => unreachable!("{} is no branch", other.name()),
+    };
+    let right = match instruction.op.info().format {
+        Format::RegRegOffset => Operand::Reg(host(instruction.b)),
+        _ => Operand::Imm(instruction.x as i32),
+    };
+    (condition, right)
 }
 
 /// Sets the flags to the comparison of `a` with `b`.

@@ -19,7 +19,7 @@ use tvm_isa::{Encoded, Instruction, OPERATIONS, Op, Reg};
 
 use crate::asm::Assembler;
 
-pub use compare::{Condition, Operand, compare, compare_low};
+pub use compare::{Operand, branch_operands, compare, compare_low};
 pub use memory::Access;
 pub use plain::{Emits, Emitter, plain, plain_emitter};
 pub use planned::{carry, carrying, extension, late, memory_access_at, product, sum, with_operand};
@@ -91,6 +91,26 @@ pub fn has_fixed_registers(op: Op) -> bool {
             | Op::ShloLImmAlt32
             | Op::ShloRImmAlt32
             | Op::SharRImmAlt32
+            | Op::MulUpperSS
+            | Op::MulUpperUU
+            | Op::MulUpperSU
+            | Op::DivU32
+            | Op::DivS32
+            | Op::RemU32
+            | Op::RemS32
+            | Op::DivU64
+            | Op::DivS64
+            | Op::RemU64
+            | Op::RemS64
+    )
+}
+
+/// Whether the code of an operation may be several times as long as that of most.
+pub fn is_long(op: Op) -> bool {
+    matches!(
+        op,
+        Op::CountSetBits64
+            | Op::CountSetBits32
             | Op::MulUpperSS
             | Op::MulUpperUU
             | Op::MulUpperSU

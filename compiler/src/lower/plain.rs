@@ -2,11 +2,12 @@
 
 use tvm_isa::{Gas, Instruction, Op, Pc};
 
-use super::compare::{self, Condition};
+use super::compare;
 use super::mul_div::{self, Division, HighHalf};
 use super::operands::Operands;
 use super::shift::{self, Shift};
 use super::{alu, bits};
+use crate::asm::Condition;
 use crate::asm::{Assembler, Binary, Width};
 
 /// Emits an instruction without control flow and memory access.

@@ -13,8 +13,8 @@ use super::values::{Value, Values};
 use super::{Form, Planned, Use, Uses};
 use crate::lower;
 
-/// Steps from an address to the instructions it comes from. Compilers need four; each step costs time.
-pub(super) const MAX_STEPS: usize = 8;
+/// Steps from an address to the instructions it comes from. Compilers need four, turns of a loop in a row more; each step costs time.
+pub(super) const MAX_STEPS: usize = 16;
 /// Terms that a sum may have while it is taken apart; in the end two.
 const MAX_TERMS: usize = 3;
 /// Largest scale of a register, as a power of two.

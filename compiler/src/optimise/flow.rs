@@ -4,6 +4,7 @@ use tvm_isa::gas::{self, BlockCost};
 use tvm_isa::{GasModel, Instruction, Op, Pc, Program, Rules};
 
 use super::copies::{self, Copied};
+use super::counted::{self, Counted};
 use super::effects;
 use super::registers::{Live, RegSet};
 use super::tails;
@@ -61,6 +62,8 @@ pub struct Flow {
     pub loops: Vec<Option<u32>>,
     /// For each block in a loop whose code is to be there several times: that loop.
     pub copied: Vec<Option<Copied>>,
+    /// For each block that is a loop of which several turns are to be there in a row: that loop.
+    pub counted: Vec<Option<Counted>>,
     /// For each block that ends with a jump: how many of the blocks from its target on have their code in the jump's place.
     pub tails: Vec<u8>,
 }
@@ -85,6 +88,7 @@ impl Flow {
             }
         }
         flow.copied = copies::of_blocks(&flow.blocks);
+        flow.counted = counted::of_blocks(program, rules, &flow.blocks, &flow.copied);
         flow.tails = tails::of_blocks(&flow.blocks, &flow.copied);
         flow
     }

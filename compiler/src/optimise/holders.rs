@@ -11,8 +11,8 @@ use super::effects;
 use super::values::{Value, Values};
 use super::{Form, Planned};
 
-/// Writes to a register that are looked through at most.
-const MAX_WRITES: usize = 4;
+/// Writes to a register that are looked through at most: in each of some turns of a loop there may be one.
+pub(super) const MAX_WRITES: usize = super::counted::MAX_TURNS as usize;
 
 /// At which instructions of a region passes may count on overwriting instructions to go.
 pub struct InPlace {

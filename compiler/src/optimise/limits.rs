@@ -7,7 +7,7 @@ use super::effects::Demand;
 use super::flow::Block;
 use super::liveness::MAX_ROUNDS;
 use super::{Address, Duties, Flow, Form, Live, Liveness, plan};
-use super::{carry, late, operand, product};
+use super::{carry, holders, late, operand, product};
 
 /// Blocks that each jump to the one before them, the first of which looks at `reg`.
 fn jumping_backwards(count: u32, reg: Reg) -> Flow {
@@ -36,8 +36,11 @@ fn address_behind(additions: u8) -> Form {
         let (a, b) = (Reg::clamped(a), Reg::clamped(b));
         Instruction { op, pc: Pc(0), length: 3, a, b, d: Reg::default(), x, y: 0 }
     };
-    let mut region: Vec<_> = (1..=additions).map(|reg| instruction(Op::AddImm64, reg, reg - 1, 1)).collect();
-    region.push(instruction(Op::LoadIndU8, 12, additions, 0));
+    // The second register is written once, the others behind it again and again.
+    let reg_behind = |additions: u8| if additions < 2 { additions } else { 2 + additions % 9 };
+    let add = |number: u8| instruction(Op::AddImm64, reg_behind(number), reg_behind(number - 1), 1);
+    let mut region: Vec<_> = (1..=additions).map(add).collect();
+    region.push(instruction(Op::LoadIndU8, 12, reg_behind(additions), 0));
     let mut planned = Vec::new();
     let duties = Duties { live: Live::ALL, exact: false, last_may_be_interpreted: false };
     plan(&region, duties, &mut planned);
@@ -122,4 +125,16 @@ fn bitwise_operations_before_a_late_extension() {
     assert_eq!(last_form(1), Form::Late);
     assert_eq!(last_form(late::MAX_DEPTH + 1), Form::Late);
     assert_eq!(last_form(late::MAX_DEPTH + 2), Form::Plain);
+}
+
+/// Ones that are added in one register: nobody looks at the sums in between.
+#[test]
+fn additions_taken_together() {
+    let all_but_last_go = |additions: usize| {
+        let region = vec![Instruction { x: 1, ..instruction(Op::AddImm64, 3, 3, 0) }; additions];
+        let forms = forms(&region, &[3]);
+        forms[..additions - 1].iter().all(|&form| form == Form::Nothing)
+    };
+    assert!(all_but_last_go(2) && all_but_last_go(holders::MAX_WRITES));
+    assert!(!all_but_last_go(holders::MAX_WRITES + 1));
 }

@@ -1,12 +1,13 @@
 //! The optimiser of the `best` tier: decides, region by region, how each instruction is emitted.
 //!
 //! It changes nothing about where code can be entered, and what the guest has paid wherever it is left. Which blocks are charged for
-//! where, and whose code is there more than once, is decided for the whole program ([`credit`], [`copies`], [`tails`], over the
+//! where, and whose code is there more than once, is decided for the whole program ([`credit`], [`copies`], [`counted`], [`tails`], over the
 //! blocks of [`flow`]). Within a region it first puts accesses before what overwrites their addresses' parts ([`mod@sink`]). Then it
 //! follows which instruction's result each operand is ([`values`]), and then
 //!
 //! * puts constants where registers were ([`constants`]),
 //! * lets loads and stores compute their addresses themselves ([`address`]),
+//! * adds constants at once that are added one after the other ([`steps`]),
 //! * makes one machine instruction of a pair of shifts ([`extension`]),
 //! * adds and subtracts carries ([`carry`]),
 //! * compares 32 bits where 64 would say the same, and extends for comparisons only what nobody else looks at ([`compare`]),
@@ -24,6 +25,7 @@ mod carry;
 mod compare;
 mod constants;
 mod copies;
+mod counted;
 mod credit;
 mod effects;
 mod extension;
@@ -39,12 +41,14 @@ mod operand;
 mod product;
 mod registers;
 mod sink;
+mod steps;
 mod tails;
 mod values;
 
 pub use address::Address;
 pub use carry::{Carry, CarrySide};
 pub use compare::Comparison;
+pub use counted::Counted;
 pub use credit::Credits;
 pub use extension::Extension;
 pub use flow::Flow;
@@ -199,6 +203,7 @@ fn attempt(region: &[Instruction], duties: Duties, values: &Values, in_place: &I
     extension::pair(out, &holders);
     carry::fold(out, &holders);
     compare::narrow(&mut out[..free], values);
+    steps::join(&mut out[..free], &holders);
     needs::drop_unneeded(out, values, duties);
     compare::settle(out, values);
 }

@@ -1,12 +1,12 @@
 //! Instructions with control flow: where they lead, and what is left to the interpreter.
 
 use tvm_abi::{HostCall, Site, Stub};
-use tvm_isa::{BranchRule, Format, Gas, Instruction, Op, Pc, Reg};
+use tvm_isa::{BranchRule, Gas, Instruction, Op, Pc, Reg};
 
 use super::Translator;
 use crate::asm::{SCRATCH, Target, host};
 use crate::control::{self, DynamicJump};
-use crate::lower::{self, Condition, Operand};
+use crate::lower::{self, Operand};
 use crate::optimise::Comparison;
 
 impl Translator<'_> {
@@ -61,7 +61,7 @@ impl Translator<'_> {
 
     #[inline(always)]
     pub(super) fn branch(&mut self, instruction: &Instruction, give_back: Gas, comparison: Comparison) {
-        let (condition, right) = branch_operands(instruction);
+        let (condition, right) = lower::branch_operands(instruction);
         let target = instruction.target().expect("branches have a static target");
         if let Some(target) = self.branch_target(instruction.pc, instruction.next_pc(), target, give_back) {
             self.compare(instruction.a, right, comparison);
@@ -139,26 +139,4 @@ impl Translator<'_> {
         control::call(&mut self.asm, Stub::Interpret);
         self.call_site(pc, give_back);
     }
-}
-
-#[inline(always)]
-pub(super) fn branch_operands(instruction: &Instruction) -> (Condition, Operand) {
-    let condition = match instruction.op {
-        Op::BranchEqImm | Op::BranchEq => Condition::Equal,
-        Op::BranchNeImm | Op::BranchNe => Condition::NotEqual,
-        Op::BranchLtUImm | Op::BranchLtU => Condition::Below,
-        Op::BranchLeUImm => Condition::BelowOrEqual,
-        Op::BranchGeUImm | Op::BranchGeU => Condition::AboveOrEqual,
-        Op::BranchGtUImm => Condition::Above,
-        Op::BranchLtSImm | Op::BranchLtS => Condition::Less,
-        Op::BranchLeSImm => Condition::LessOrEqual,
-        Op::BranchGeSImm | Op::BranchGeS => Condition::GreaterOrEqual,
-        Op::BranchGtSImm => Condition::Greater,
-        other => unreachable!("{} is no branch", other.name()),
-    };
-    let right = match instruction.op.info().format {
-        Format::RegRegOffset => Operand::Reg(host(instruction.b)),
-        _ => Operand::Imm(instruction.x as i32),
-    };
-    (condition, right)
 }

@@ -11,7 +11,7 @@ use crate::lower::{self, Lowering};
 use crate::optimise::{self, Address, Duties, Flow, Form, Live, Liveness, Planned, RegSet};
 
 /// Where loops start: the processor fetches from there in one piece.
-const LOOP_ALIGNMENT: u32 = 32;
+pub(super) const LOOP_ALIGNMENT: u32 = 32;
 /// Where small loops start, so that all of their code is in one line of the caches of code and of decoded instructions.
 const SMALL_LOOP_ALIGNMENT: u32 = 64;
 /// Most bytes of guest code in a small loop: machine code is about twice as long.
@@ -19,15 +19,15 @@ const SMALL_LOOP_BYTES: u32 = 32;
 
 /// What is known about a program that is optimised.
 pub(super) struct Optimisation {
-    exact: bool,
+    pub exact: bool,
     loops: Vec<Option<u32>>,
     liveness: Liveness,
     /// The block that the region being emitted is a part of.
-    block: Option<u32>,
+    pub block: Option<u32>,
     /// How the instructions of that region are emitted.
-    plan: Vec<Planned>,
+    pub plan: Vec<Planned>,
     /// Which of the region's instructions, as the program has them, each is.
-    order: Vec<u16>,
+    pub order: Vec<u16>,
 }
 
 impl Translator<'_> {
@@ -36,6 +36,9 @@ impl Translator<'_> {
         let exact = observed == Observed::EveryExit;
         let mut flow = Flow::new(self.program, self.rules, &self.targets);
         let liveness = Liveness::new(&flow, exact);
+        if exact {
+            flow.counted.fill(None);
+        }
         let loops = std::mem::take(&mut flow.loops);
         self.optimisation =
             Some(Optimisation { exact, loops, liveness, block: None, plan: Vec::new(), order: Vec::new() });
@@ -81,13 +84,16 @@ impl Translator<'_> {
                 self.emit_copy_up_to_last(&mut optimisation, copied, credit)?;
             }
             let Optimisation { exact, ref plan, ref order, .. } = optimisation;
+            let counted = whole.filter(|&block| is_last && self.is_counted(block));
             let (last, others) = match plan.split_last() {
-                Some((last, others)) if !is_last || tail.is_some() => (Some(last), others),
+                Some((last, others)) if !is_last || tail.is_some() || counted.is_some() => (Some(last), others),
                 _ => (None, &plan[..]),
             };
             self.emit_plan(others, order, exact, |index| Gas(give_back(index).0 + u64::from(credit)))?;
-            if let Some((block, branch)) = whole.zip(last).filter(|_| !is_last) {
-                self.leave_copy(block, branch, credit)?;
+            match (whole, last) {
+                (Some(block), Some(branch)) if !is_last => self.leave_copy(block, branch, credit)?,
+                (Some(block), Some(branch)) if counted.is_some() => self.go_round(block, branch)?,
+                _ => {}
             }
         }
         let behind = self.region.last().map_or(Pc(u32::MAX), Instruction::next_pc);
@@ -104,7 +110,7 @@ impl Translator<'_> {
 
     /// Emits planned instructions of the collected region. `give_back` gives what is given back where one is left at, by its place in the
     /// program.
-    fn emit_plan(
+    pub(super) fn emit_plan(
         &mut self,
         plan: &[Planned],
         order: &[u16],
@@ -185,13 +191,11 @@ impl Translator<'_> {
         let Some(behind) = ways.next_block(block) else { return Ok(()) };
         let target = ways.to(behind, credit, &mut self.asm);
         self.make_ready()?;
-        let (condition, right) = super::control_flow::branch_operands(&branch.instruction);
-        self.compare(branch.instruction.a, right, branch.form.comparison());
-        self.asm.jump_if(condition.inverted(), target);
+        self.branch_if(false, branch, target);
         Ok(())
     }
 
-    fn plan(&mut self, optimisation: &mut Optimisation, ends_block: bool) {
+    pub(super) fn plan(&mut self, optimisation: &mut Optimisation, ends_block: bool) {
         let order = &mut optimisation.order;
         order.clear();
         order.extend((0..).take(self.region.len()));

@@ -18,7 +18,7 @@ use tvm_isa::{Gas, Pc, Program};
 use super::{Stopped, Translator};
 use crate::asm::{Assembler, Target};
 use crate::control;
-use crate::optimise::{Credits, Flow};
+use crate::optimise::{Counted, Credits, Flow};
 use crate::targets::BlockTargets;
 
 /// Ways between blocks. The labels of blocks are their unpaid entries, which only those have that need one.
@@ -37,6 +37,17 @@ pub(super) struct Ways {
     begins: Vec<u32>,
     /// The credit where the region being emitted ends.
     pub credit: u32,
+    /// The loops of which several turns are to be there in a row.
+    pub counted: Vec<CountedLoop>,
+}
+
+/// A loop of which several turns are there in a row.
+#[derive(Clone, Copy)]
+pub(super) struct CountedLoop {
+    /// Its block.
+    pub block: u32,
+    /// The label of the question whether it is far.
+    pub question: u32,
 }
 
 /// A loop whose code is there several times.
@@ -83,7 +94,7 @@ impl Ways {
         }
         let (paid, charging) = (asm.new_labels(count), asm.new_labels(count));
         let begins = vec![0; count as usize];
-        Self { flow, credits, inline, paid, charging, detours, begins, credit: 0 }
+        Self { flow, credits, inline, paid, charging, detours, begins, credit: 0, counted: Vec::new() }
     }
 
     /// The loop that ends with a block and whose code is to be there several times.
@@ -91,6 +102,11 @@ impl Ways {
         let copied = self.flow.copied[block as usize].filter(|copied| copied.last(block) == block)?;
         let first = copied.first(block);
         Some(CopiedLoop { first, last: block, copies: copied.copies(), cost: self.charges(first..block + 1) })
+    }
+
+    /// How a block counts that is a loop of which several turns are to be there in a row.
+    pub fn counted(&self, block: u32) -> Option<Counted> {
+        self.flow.counted[block as usize]
     }
 
     /// What blocks cost together.

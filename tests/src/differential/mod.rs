@@ -2,6 +2,7 @@
 
 mod case;
 mod compare;
+mod counting;
 mod coverage;
 mod draft;
 mod generate;

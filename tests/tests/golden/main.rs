@@ -114,6 +114,8 @@ fn passes_of_the_best_tier() {
         ("pass_needs", passes::needs()),
         ("pass_credit", passes::credit()),
         ("pass_copies", passes::copies()),
+        ("pass_counted", passes::counted()),
+        ("pass_steps", passes::steps()),
         ("pass_tails", passes::tails()),
         ("pass_sink", passes::sink()),
         ("pass_late", passes::late()),

@@ -224,6 +224,43 @@ pub fn copies() -> Vec<Entry> {
     vec![of_length("three", 1), of_length("two", 16), of_length("one", 24)]
 }
 
+/// Additions of constants one after the other.
+pub fn steps() -> Vec<Entry> {
+    let [at, out, other, ..] = A;
+    let add = |op, by| Inst::two(op, at, at, by);
+    let (whole, word) = (add(Op::AddImm64, 8), add(Op::AddImm32, 8));
+    let mut entries = Vec::new();
+    entries.extend(both("", &[whole, load(out, at, 0), whole], &[at, out]));
+    entries.push(service("looked at in between", &[whole, Inst::three(Op::Xor, out, out, at), whole], &[at, out]));
+    entries.push(service("words", &[word, add(Op::AddImm32, i64::from(i32::MAX))], &[at]));
+    entries.push(service("word and whole", &[word, whole], &[at]));
+    entries.push(service("whole and word", &[whole, word], &[at]));
+    entries.push(service("too far", &[whole, add(Op::AddImm64, i32::MAX.into())], &[at]));
+    entries.push(service("beside", &[Inst { a: other, ..whole }, Inst { b: other, ..whole }], &[at, other]));
+    entries
+}
+
+/// Loops that count.
+pub fn counted() -> Vec<Entry> {
+    let [at, end, out, ..] = A;
+    let with = |note: &str, count: Inst, branch: Inst| {
+        let mut asm = Assembler::new(GpVersion::V0_7_2);
+        asm.op(Op::Fallthrough);
+        let start = asm.here();
+        asm.push(Inst::two(Op::StoreIndU8, out, at, 0));
+        asm.push(count);
+        asm.push(branch.to(start));
+        asm.push(Inst::imm(Op::JumpInd, out, 0));
+        whole(note, &asm)
+    };
+    let up = Inst::two(Op::AddImm64, at, at, 1);
+    vec![
+        with("until it is there", up, Inst::two(Op::BranchNe, at, end, 0)),
+        with("up to a register", up, Inst::two(Op::BranchLtU, at, end, 0)),
+        with("down to a constant", Inst::two(Op::AddImm32, at, at, -1), Inst::imm(Op::BranchGtSImm, at, 5)),
+    ]
+}
+
 /// An interpreter's dispatch and a common end, both jumped to.
 pub fn tails() -> Vec<Entry> {
     let [op, at, end, ..] = A;

@@ -1,0 +1,244 @@
+//! Small loops that count: several turns in a row without a branch between them.
+//!
+//! Where a loop of one block adds a constant to a register and goes on as long as that register has not come to its bound, one question
+//! before it, *how far is it?*, says that so many turns are left at least. They are planned as one region: what counts is added up once, and
+//! accesses have their distance in their displacement. The loop's own code remains for all turns of which that is not certain; where
+//! they are few, only the question was in vain.
+//!
+//! *Assumes* that nobody sees registers where an access faults ([`crate::Observed`]), and copies of the loop ([`super::copies`]), behind whose code
+//! there is no credit. *Keeps* everything else: each turn's accesses are there in their order and with what they give back; what the turns cost is
+//! charged before them, or they are left to the loop's own code.
+
+use tvm_isa::{Instruction, Op, Program, Reg, Rules};
+
+use super::copies::Copied;
+use super::effects;
+use super::flow::Block;
+use crate::asm::{Condition, Width, host};
+use crate::lower::{self, Operand, branch_operands};
+
+/// Most turns in a row.
+pub(super) const MAX_TURNS: u32 = 5;
+/// Fewest turns that are worth asking for.
+const MIN_TURNS: u32 = 3;
+/// Most bytes of guest code in all of them.
+const MAX_BYTES: u32 = 160;
+/// Most code, in bytes of guest code for each instruction of the loop, copies included.
+const MAX_BODIES_PER_BYTE: u32 = 4;
+
+/// A loop of which several turns are there in a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    /// The register that counts.
+    pub counter: Reg,
+    /// What is added to it in each turn; not 0.
+    pub step: i32,
+    /// In how many bits it is added.
+    pub width: Width,
+    /// The loop goes on while this holds between the counter, on the left, and the bound.
+    pub condition: Condition,
+    /// What the counter is compared with.
+    pub bound: Operand,
+    /// How many turns there are in a row.
+    pub turns: u32,
+}
+
+impl Counted {
+    /// How far the counter is from its bound, at least, when so many turns are left.
+    pub fn reach(&self) -> i32 {
+        (self.turns - 1) as i32 * self.step.saturating_abs()
+    }
+}
+
+/// The loops that count, by block.
+pub fn of_blocks(
+    program: &Program<'_>,
+    rules: &Rules,
+    blocks: &[Block],
+    copied: &[Option<Copied>],
+) -> Vec<Option<Counted>> {
+    let of_block = |(number, (block, copied)): (u32, (&Block, &Option<Copied>))| {
+        let copied = copied.filter(|copied| copied.first(number) == copied.last(number))?;
+        let turns = turns(block, copied.copies())?;
+        let mut pc = block.start;
+        let instructions = (0..block.instructions).map(|_| {
+            let instruction = Instruction::decode(program, rules, pc);
+            pc = instruction.next_pc();
+            instruction
+        });
+        counted(instructions, turns)
+    };
+    (0..).zip(blocks.iter().zip(copied)).map(of_block).collect()
+}
+
+/// How many turns of a loop there may be in a row, if enough.
+fn turns(block: &Block, copies: u32) -> Option<u32> {
+    let room = (MAX_BODIES_PER_BYTE * block.len / block.instructions).saturating_sub(copies);
+    Some((MAX_BYTES / block.len).min(MAX_TURNS).min(room)).filter(|&turns| turns >= MIN_TURNS)
+}
+
+/// How a loop of these instructions counts.
+fn counted(instructions: impl Iterator<Item = Instruction>, turns: u32) -> Option<Counted> {
+    // How often each register is written, and last by what.
+    let mut writes: [(u32, Option<Instruction>); Reg::COUNT] = [(0, None); Reg::COUNT];
+    let mut last = None;
+    for instruction in instructions {
+        if lower::is_long(instruction.op) {
+            return None;
+        }
+        if let Some(reg) = effects::written(&instruction) {
+            let (times, by) = &mut writes[reg.index()];
+            *times += 1;
+            *by = Some(instruction);
+        }
+        last = Some(instruction);
+    }
+    let branch = last.filter(|last| effects::is_branch(last.op))?;
+    let of = |counter: Reg, condition, bound| {
+        let (step, width) = step(counter, writes[counter.index()])?;
+        let counted = Counted { counter, step, width, condition, bound, turns };
+        step.checked_abs()?.checked_mul(turns as i32)?;
+        (counted.is_known() && counted.leads_to_the_bound()).then_some(counted)
+    };
+    let Instruction { a, b, .. } = branch;
+    match branch_operands(&branch) {
+        (condition, bound @ Operand::Imm(_)) => of(a, condition, bound),
+        (condition, _) => match [b, a].map(|reg| bound(reg, writes[reg.index()])) {
+            [Some(bound), _] => of(a, condition, bound),
+            [None, Some(bound)] => of(b, condition.swapped(), bound),
+            [None, None] => None,
+        },
+    }
+}
+
+/// What is added to a register in each turn, and in how many bits, if it is written in no other way.
+fn step(reg: Reg, (times, by): (u32, Option<Instruction>)) -> Option<(i32, Width)> {
+    let Instruction { op, b, x, .. } = by.filter(|_| times == 1)?;
+    let width = match op {
+        Op::AddImm64 => Width::W64,
+        Op::AddImm32 => Width::W32,
+        _ => return None,
+    };
+    i32::try_from(x as i64).ok().filter(|&step| b == reg && step != 0).map(|step| (step, width))
+}
+
+/// What a register holds in all turns where the branch looks at it.
+fn bound(reg: Reg, (times, by): (u32, Option<Instruction>)) -> Option<Operand> {
+    match (times, by) {
+        (0, _) => Some(Operand::Reg(host(reg))),
+        (1, Some(Instruction { op: Op::LoadImm | Op::LoadImm64, x, .. })) => {
+            i32::try_from(x as i64).ok().map(Operand::Imm)
+        }
+        _ => None,
+    }
+}
+
+impl Counted {
+    /// Whether what is added in tells how whole registers compare.
+    fn is_known(&self) -> bool {
+        match (self.width, self.bound) {
+            // The sign extensions of both compare as they do, but a whole register may be no sign extension.
+            (Width::W32, Operand::Reg(_)) => self.condition == Condition::NotEqual,
+            _ => true,
+        }
+    }
+
+    /// Whether the loop counts towards its end.
+    fn leads_to_the_bound(&self) -> bool {
+        match self.condition {
+            Condition::Equal => false,
+            Condition::NotEqual => true,
+            Condition::Below | Condition::BelowOrEqual | Condition::Less | Condition::LessOrEqual => self.step > 0,
+            Condition::Above | Condition::AboveOrEqual | Condition::Greater | Condition::GreaterOrEqual => {
+                self.step < 0
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tvm_isa::Pc;
+
+    fn inst(op: Op, a: u8, b: u8, x: i64) -> Instruction {
+        let [a, b] = [a, b].map(Reg::clamped);
+        Instruction { op, pc: Pc(0), length: 3, a, b, d: Reg::default(), x: x as u64, y: 0 }
+    }
+
+    /// How a loop counts that ends with this branch and has this before it besides counting in register 7.
+    fn with(count: Instruction, others: &[Instruction], branch: Instruction) -> Option<Counted> {
+        counted(others.iter().copied().chain([count, branch]), 5)
+    }
+
+    fn up() -> Instruction {
+        inst(Op::AddImm64, 7, 7, 8)
+    }
+
+    fn until_8() -> Instruction {
+        inst(Op::BranchNe, 7, 8, 0)
+    }
+
+    #[test]
+    fn to_a_register() {
+        let counted = with(up(), &[], until_8()).expect("it counts");
+        assert_eq!((counted.step, counted.condition, counted.reach()), (8, Condition::NotEqual, 4 * 8));
+        assert!(matches!(counted.bound, Operand::Reg(reg) if reg == host(Reg::clamped(8))));
+        let swapped = with(up(), &[], inst(Op::BranchLtU, 7, 8, 0)).map(|counted| counted.condition);
+        assert_eq!(swapped, Some(Condition::Below));
+        let swapped = with(inst(Op::AddImm64, 7, 7, -1), &[], inst(Op::BranchLtS, 8, 7, 0));
+        assert_eq!(swapped.map(|counted| counted.condition), Some(Condition::Greater));
+    }
+
+    #[test]
+    fn to_a_constant() {
+        let bound = |counted: Option<Counted>| match counted.expect("it counts").bound {
+            Operand::Imm(bound) => bound,
+            Operand::Reg(reg) => panic!("register {reg}"),
+        };
+        assert_eq!(bound(with(up(), &[], inst(Op::BranchNeImm, 7, 0, 96))), 96);
+        assert_eq!(bound(with(up(), &[inst(Op::LoadImm, 8, 0, 96)], until_8())), 96);
+        assert!(with(up(), &[inst(Op::LoadImm64, 8, 0, 1 << 40)], until_8()).is_none());
+    }
+
+    #[test]
+    fn only_to_where_it_ends() {
+        let ends = |op, step| with(inst(Op::AddImm64, 7, 7, step), &[], inst(op, 7, 8, 0)).is_some();
+        assert!(ends(Op::BranchNe, 8) && ends(Op::BranchNe, -8) && !ends(Op::BranchEq, 8));
+        assert!(ends(Op::BranchLtU, 8) && !ends(Op::BranchLtU, -8));
+        assert!(ends(Op::BranchGeS, -8) && !ends(Op::BranchGeS, 8));
+        assert!(!ends(Op::BranchNe, 0));
+        // At and past the farthest.
+        let farthest = i64::from(i32::MAX / 5);
+        assert!(ends(Op::BranchNe, farthest) && !ends(Op::BranchNe, farthest + 1));
+        assert!(ends(Op::BranchNe, -farthest) && !ends(Op::BranchNe, i32::MIN.into()));
+    }
+
+    #[test]
+    fn words_count_to_constants_or_until_they_are_equal() {
+        let words = |op, x| with(inst(Op::AddImm32, 7, 7, 1), &[], inst(op, 7, 8, x)).is_some();
+        assert!(words(Op::BranchNe, 0) && words(Op::BranchLtUImm, 9) && words(Op::BranchLtSImm, 9));
+        assert!(!words(Op::BranchLtU, 0) && !words(Op::BranchLtS, 0));
+    }
+
+    #[test]
+    fn nothing_that_is_written_otherwise() {
+        assert!(with(up(), &[inst(Op::MoveReg, 0, 0, 0)], until_8()).is_some());
+        assert!(with(up(), &[up()], until_8()).is_none(), "twice");
+        assert!(with(inst(Op::AddImm64, 7, 9, 8), &[], until_8()).is_none(), "from another register");
+        assert!(with(up(), &[inst(Op::LoadIndU64, 8, 9, 0)], until_8()).is_none(), "another bound each time");
+        assert!(with(up(), &[], inst(Op::BranchNe, 7, 7, 0)).is_none(), "with itself");
+        assert!(with(up(), &[inst(Op::DivU64, 1, 2, 0)], until_8()).is_none(), "long code");
+    }
+
+    #[test]
+    fn as_many_turns_as_fit() {
+        let turns = |len, instructions, copies| turns(&Block { len, instructions, ..Block::default() }, copies);
+        assert_eq!(turns(MAX_BYTES / MAX_TURNS, 4, 3), Some(MAX_TURNS));
+        assert_eq!(turns(MAX_BYTES / MAX_TURNS + 1, 4, 3), Some(MAX_TURNS - 1));
+        assert_eq!(turns(MAX_BYTES / MIN_TURNS, 12, 2), Some(MIN_TURNS));
+        assert_eq!(turns(MAX_BYTES / MIN_TURNS + 1, 12, 2), None);
+        // Four times three bytes for each of two instructions, less what is there anyhow.
+        assert_eq!([1, 2, 3, 4].map(|copies| turns(3, 2, copies)), [Some(5), Some(4), Some(3), None]);
+    }
+}

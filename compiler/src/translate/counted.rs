@@ -1,0 +1,156 @@
+//! Loops of which several turns are there in a row, behind all blocks.
+//!
+//! ```text
+//!   block:     the loop's own code, as any other loop's
+//!              its branch, to question
+//!   …
+//!   question:  is it far?  otherwise to block
+//!   turns:     charge for all turns           if there is less, what is left goes to block
+//!              the turns' code
+//!              is it still far?  to turns
+//!              the loop's branch, to block
+//! ```
+//!
+//! Who goes round a few times only is not asked.
+
+use tvm_isa::{Gas, Instruction};
+
+use super::planned::{LOOP_ALIGNMENT, Optimisation};
+use super::ways::CountedLoop;
+use super::{Stopped, Translator};
+use crate::asm::{Binary, BinaryImm, Condition, SCRATCH, Target, host};
+use crate::control;
+use crate::lower::{self, Operand};
+use crate::optimise::{Counted, Planned};
+
+impl Translator<'_> {
+    /// Whether several turns of the loop that this block is are to be there in a row.
+    pub(super) fn is_counted(&self, block: u32) -> bool {
+        self.ways.as_ref().is_some_and(|ways| ways.counted(block).is_some())
+    }
+
+    /// Emits the branch at the end of a loop of which there are several turns in a row.
+    pub(super) fn go_round(&mut self, block: u32, branch: &Planned) -> Result<(), Stopped> {
+        self.make_ready()?;
+        let question = self.asm.new_labels(1);
+        let ways = self.ways.as_mut().expect("there from the start");
+        ways.counted.push(CountedLoop { block, question });
+        self.branch_if(true, branch, Target::Block(question));
+        Ok(())
+    }
+
+    /// Jumps to `target` where a branch is taken, or where it is not.
+    pub(super) fn branch_if(&mut self, taken: bool, branch: &Planned, target: Target) {
+        let (condition, right) = lower::branch_operands(&branch.instruction);
+        self.compare(branch.instruction.a, right, branch.form.comparison());
+        self.asm.jump_if(if taken { condition } else { condition.inverted() }, target);
+    }
+
+    /// Jumps to `target` if as many turns as there are in a row certainly come next. Assumes that the counter is not past the bound.
+    fn if_far(&mut self, counted: &Counted, target: Target) {
+        let asm = &mut self.asm;
+        let counter = host(counted.counter);
+        // The distance, in the direction in which the loop counts.
+        match (counted.step > 0, counted.bound) {
+            (true, Operand::Reg(bound)) => {
+                asm.move_reg(SCRATCH, bound);
+                asm.binary(Binary::Sub, counted.width, SCRATCH, counter);
+            }
+            (true, Operand::Imm(bound)) => {
+                asm.load_constant(SCRATCH, i64::from(bound) as u64);
+                asm.binary(Binary::Sub, counted.width, SCRATCH, counter);
+            }
+            (false, Operand::Reg(bound)) => {
+                asm.move_reg(SCRATCH, counter);
+                asm.binary(Binary::Sub, counted.width, SCRATCH, bound);
+            }
+            (false, Operand::Imm(bound)) => {
+                asm.move_reg(SCRATCH, counter);
+                asm.binary_imm(BinaryImm::Sub, counted.width, SCRATCH, bound);
+            }
+        }
+        asm.binary_imm(BinaryImm::Cmp, counted.width, SCRATCH, counted.reach());
+        asm.jump_if(Condition::Above, target);
+    }
+
+    /// Emits all turns in a row.
+    pub(super) fn counted_loops(&mut self) -> Result<(), Stopped> {
+        let Some(ways) = &mut self.ways else { return Ok(()) };
+        let counted = std::mem::take(&mut ways.counted);
+        let mut optimisation = self.optimisation.take().expect("there from the start");
+        for counted_loop in counted {
+            self.turns(&mut optimisation, counted_loop)?;
+        }
+        self.optimisation = Some(optimisation);
+        Ok(())
+    }
+
+    fn turns(&mut self, optimisation: &mut Optimisation, counted_loop: CountedLoop) -> Result<(), Stopped> {
+        let CountedLoop { block, question } = counted_loop;
+        let ways = self.ways.as_mut().expect("there from the start");
+        let counted = ways.counted(block).expect("the loop counts");
+        let cost = ways.charges(block..block + 1);
+        let behind = ways.next_block(block).expect("the loop ends with a branch");
+        let behind = ways.to(behind, 0, &mut self.asm);
+        let own_code = ways.to(block, 0, &mut self.asm);
+        let labels = self.asm.new_labels(2);
+        let [turns, poor] = [labels, labels + 1].map(Target::Block);
+        let all = Gas(u64::from(cost * counted.turns));
+        self.make_ready()?;
+        self.asm.bind(question);
+        self.if_far(&counted, turns);
+        self.asm.jump(own_code);
+        self.make_ready()?;
+        self.asm.align(LOOP_ALIGNMENT);
+        self.asm.bind(labels);
+        control::charge(&mut self.asm, all);
+        self.asm.leads_to(poor);
+
+        let body = self.collect_turns(block, counted.turns);
+        optimisation.block = Some(block);
+        self.plan(optimisation, true);
+        let give_back = super::give_back(self.rules.gas, body + 1);
+        let give_back = |index: usize| {
+            let turns_behind = u64::from(counted.turns) - 1 - (index / body) as u64;
+            Gas(give_back(index % body).0 + turns_behind * u64::from(cost))
+        };
+        let Optimisation { exact, ref plan, ref order, .. } = *optimisation;
+        let (branch, others) = plan.split_last().expect("the loop ends with a branch");
+        self.emit_plan(others, order, exact, give_back)?;
+
+        self.make_ready()?;
+        if counted.condition == Condition::NotEqual {
+            // Nothing is past this bound, and who has come to it is not far from it.
+            self.if_far(&counted, turns);
+            self.branch_if(true, branch, own_code);
+            self.asm.jump(behind);
+        } else {
+            self.branch_if(false, branch, behind);
+            self.if_far(&counted, turns);
+            self.asm.jump(own_code);
+        }
+        self.asm.bind(labels + 1);
+        control::give_back(&mut self.asm, all);
+        self.asm.jump(own_code);
+        Ok(())
+    }
+
+    /// Collects the instructions of so many turns of a loop of one block, of the last one with its branch. Gives how many they are
+    /// without it.
+    fn collect_turns(&mut self, block: u32, turns: u32) -> usize {
+        let (mut pc, instructions) = self.ways.as_ref().expect("there from the start").extent(block);
+        self.region.clear();
+        for _ in 0..instructions {
+            let instruction = Instruction::decode(self.program, self.rules, pc);
+            pc = instruction.next_pc();
+            self.region.push(instruction);
+        }
+        let branch = self.region.pop().expect("the loop ends with a branch");
+        let body = self.region.len();
+        for _ in 1..turns {
+            self.region.extend_from_within(..body);
+        }
+        self.region.push(branch);
+        body
+    }
+}
