@@ -19,6 +19,8 @@ warnings=(-Wall -Wextra -Werror)
 common=(-std=gnu11 -O2 -ffreestanding -fno-builtin "${warnings[@]}")
 pvm_flags=(--target=riscv64-unknown-none-elf -march=rv64emac_zbb_xtheadcondmov -mabi=lp64e -mno-relax -nostdlib -fPIE
     -fvisibility=hidden -fno-asynchronous-unwind-tables -ffunction-sections)
+# The SDK's target for Gray Paper 0.8.0 has unaligned accesses (`+unaligned-scalar-mem`), its older one does not.
+declare -A pvm_flags_of=([0.7.2]='-mstrict-align' [0.8.0]='-mno-strict-align')
 pvm_link=(--emit-relocs --unique --apply-dynamic-relocs --no-allow-shlib-undefined -Bsymbolic -pie
     --no-dynamic-linker -z notext -e 0 --gc-sections)
 wasm_link=(--no-entry --gc-sections -z stack-size=8388608)
@@ -43,12 +45,16 @@ c_guests() {
     done
 }
 
+compile_pvm() { # compile_pvm VERSION SOURCE OBJECT
+    clang-22 "${common[@]}" "${pvm_flags[@]}" "${pvm_flags_of[$1]}" -c "$2" -o "$3"
+}
+
 build_c_guest() { # build_c_guest NAME
     local name=$1 out=$build/c
-    clang-22 "${common[@]}" "${pvm_flags[@]}" -c "c/$name.c" -o "$out/$name.o"
-    ld.lld-22 "${pvm_link[@]}" "$out/$name.o" "$out/rt-pvm.o" -o "$out/$name.elf"
     for version in "${versions[@]}"; do
-        tool "$version" link "$out/$name.elf" "blobs/$version/$name.jam" "$name" "$guest_version" 8192 \
+        compile_pvm "$version" "c/$name.c" "$out/$name-$version.o"
+        ld.lld-22 "${pvm_link[@]}" "$out/$name-$version.o" "$out/rt-pvm-$version.o" -o "$out/$name-$version.elf"
+        tool "$version" link "$out/$name-$version.elf" "blobs/$version/$name.jam" "$name" "$guest_version" 8192 \
             guest_entry guest_entry
     done
     clang-22 "${common[@]}" --target=wasm32 -c "c/$name.c" -o "$out/$name.wasm.o"
@@ -108,7 +114,9 @@ write_expected() {
 
 build_c() {
     mkdir -p "$build/c"
-    clang-22 "${common[@]}" "${pvm_flags[@]}" -c c/rt.c -o "$build/c/rt-pvm.o"
+    for version in "${versions[@]}"; do
+        compile_pvm "$version" c/rt.c "$build/c/rt-pvm-$version.o"
+    done
     clang-22 "${common[@]}" --target=wasm32 -c c/rt.c -o "$build/c/rt-wasm.o"
     for name in $(c_guests); do
         build_c_guest "$name"
