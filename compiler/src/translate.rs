@@ -373,7 +373,7 @@ fn give_back(model: GasModel, instructions: usize) -> impl Fn(usize) -> Gas {
 
 /// Entries in the jump table section: those of the program's table that fit, and the unused entry 0. Tables whose
 /// entries take no bytes can claim any length; they are left to the interpreter.
-fn jump_table_slots(program: &Program<'_>) -> u32 {
+pub fn jump_table_slots(program: &Program<'_>) -> u32 {
     let table = program.jump_table();
     if table.entry_size() == 0 {
         return 1;

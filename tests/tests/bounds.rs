@@ -154,6 +154,24 @@ impl Sample {
     }
 }
 
+impl Sample {
+    /// A function that is called once, of nothing but instructions of one byte and dynamic jumps through the register that the caller leaves
+    /// its address in.
+    fn of_returns(byte: u8, instructions: usize, len: usize) -> Self {
+        /// `load_imm_jump r0, 2, …`, to what comes behind it, and `jump_ind r0`, 0.7.2 and 0.8.0.
+        const CALL: [u8; 4] = [80, 0x10, 2, 4];
+        const JUMP: u8 = 50;
+        let mut code = CALL.to_vec();
+        let mut starts = vec![0];
+        while code.len() < len {
+            starts.extend(code.len()..=code.len() + instructions);
+            code.extend(vec![byte; instructions]);
+            code.push(JUMP);
+        }
+        Self::new(code, starts.into_iter(), 1)
+    }
+}
+
 /// Length of the object; `None` if the version does not take the program.
 fn object_len(sample: &Sample, target: (GpVersion, CpuFeatures, Tier)) -> Option<usize> {
     contained_len(sample, Container::Raw, target)
@@ -287,6 +305,20 @@ fn no_jumps_to_a_tail_take_more_than_the_bound() {
             for instructions in [0, 1, 2, 5, 20] {
                 let what = format!("jumps to {instructions} times {byte}");
                 check_sample(&Sample::of_tails(byte, instructions, LEN), what, target);
+            }
+        }
+    }
+}
+
+/// Returns, which best objects compare with where they probably lead.
+#[test]
+fn no_returns_take_more_than_the_bound() {
+    const LEN: usize = 2 * 1024;
+    for target in TARGETS.into_iter().filter(|&(_, _, tier)| tier == Tier::Best) {
+        for byte in 0..=255 {
+            for instructions in [0, 1, 2, 3, 4, 5, 8] {
+                let what = format!("returns behind {instructions} times {byte}");
+                check_sample(&Sample::of_returns(byte, instructions, LEN), what, target);
             }
         }
     }

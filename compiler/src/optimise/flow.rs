@@ -1,5 +1,7 @@
 //! Where blocks lead to.
 
+use std::collections::BTreeMap;
+
 use tvm_isa::gas::{self, BlockCost};
 use tvm_isa::{GasModel, Instruction, Op, Pc, Program, Rules};
 
@@ -7,6 +9,7 @@ use super::copies::{self, Copied};
 use super::counted::{self, Counted};
 use super::effects;
 use super::registers::{Live, RegSet};
+use super::returns::{self, Guess, Link};
 use super::tails;
 use crate::lower::{self, Ends};
 use crate::targets::BlockTargets;
@@ -35,6 +38,8 @@ pub struct Block {
     pub instructions: u32,
     /// What its first region is charged: under 0.8.0's model, the whole block.
     pub charge: u32,
+    /// If it ends with a call or with a dynamic jump that does nothing else.
+    pub link: Option<Link>,
     /// Whether it is one region, and known to lead to nothing but what [`Self::next`] says.
     pub is_plain: bool,
 }
@@ -66,6 +71,8 @@ pub struct Flow {
     pub counted: Vec<Option<Counted>>,
     /// For each block that ends with a jump: how many of the blocks from its target on have their code in the jump's place.
     pub tails: Vec<u8>,
+    /// What some dynamic jumps are to be compared with, by their places.
+    pub returns: BTreeMap<u32, Guess>,
 }
 
 impl Flow {
@@ -89,6 +96,9 @@ impl Flow {
         }
         flow.copied = copies::of_blocks(&flow.blocks);
         flow.counted = counted::of_blocks(program, rules, &flow.blocks, &flow.copied);
+        let slots = crate::translate::jump_table_slots(program);
+        let lead = |address| returns::lead(program, targets, slots, address);
+        flow.returns = returns::of_blocks(&flow.blocks, lead);
         flow.tails = tails::of_blocks(&flow.blocks, &flow.copied);
         flow
     }
@@ -130,6 +140,12 @@ impl Walk<'_> {
                 Op::LoadImmJump => ([target, None], is_next, End::Call),
                 _ if effects::is_branch(op) => ([target, behind], behind.is_some(), End::Plain),
                 _ => ([None, None], false, End::Trap),
+            };
+            block.link = match op {
+                Op::JumpInd | Op::LoadImmJump => {
+                    Some(Link { pc: instruction.pc, reg: instruction.a, address: instruction.x as u32 })
+                }
+                _ => None,
             };
             block.is_plain = regions.are_one() && (behind.is_some() || !effects::is_branch(op));
             block.charge = regions.charge(rules, self.cost.finish().0);

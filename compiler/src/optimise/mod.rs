@@ -2,7 +2,7 @@
 //!
 //! It changes nothing about where code can be entered, and what the guest has paid wherever it is left. Which blocks are charged for
 //! where, and whose code is there more than once, is decided for the whole program ([`credit`], [`copies`], [`counted`], [`tails`], over the
-//! blocks of [`flow`]). Within a region it first puts accesses before what overwrites their addresses' parts ([`mod@sink`]). Then it
+//! blocks of [`flow`]), and so is where functions mostly return to ([`returns`]). Within a region it first puts accesses before what overwrites their addresses' parts ([`mod@sink`]). Then it
 //! follows which instruction's result each operand is ([`values`]), and then
 //!
 //! * puts constants where registers were ([`constants`]),
@@ -40,6 +40,7 @@ mod needs;
 mod operand;
 mod product;
 mod registers;
+mod returns;
 mod sink;
 mod steps;
 mod tails;
@@ -56,6 +57,7 @@ pub use liveness::Liveness;
 pub use operand::Operand;
 pub use product::{Half, Product};
 pub use registers::{Live, RegSet};
+pub use returns::Guess;
 pub use sink::sink;
 
 use effects::{Demand, Read};

@@ -4,10 +4,10 @@ use tvm_abi::{HostCall, Site, Stub};
 use tvm_isa::{BranchRule, Gas, Instruction, Op, Pc, Reg};
 
 use super::Translator;
-use crate::asm::{SCRATCH, Target, host};
+use crate::asm::{Condition, SCRATCH, Target, host};
 use crate::control::{self, DynamicJump};
 use crate::lower::{self, Operand};
-use crate::optimise::Comparison;
+use crate::optimise::{Comparison, Guess};
 
 impl Translator<'_> {
     /// Emits control flow; a branch compares in this way.
@@ -30,7 +30,12 @@ impl Translator<'_> {
                 }
                 None => self.interpret(pc, give_back),
             },
-            Op::JumpInd => self.dynamic_jump(instruction, host(instruction.a), x as i32, None, give_back),
+            Op::JumpInd => {
+                if self.ways.is_some() {
+                    self.guess(instruction);
+                }
+                self.dynamic_jump(instruction, host(instruction.a), x as i32, None, give_back);
+            }
             Op::LoadImmJumpInd => {
                 let load = Some((host(instruction.a), x));
                 self.dynamic_jump(instruction, host(instruction.b), y as i32, load, give_back);
@@ -109,6 +114,16 @@ impl Translator<'_> {
         match &mut self.ways {
             Some(ways) => ways.to(block, ways.credit, &mut self.asm),
             None => Target::Block(block),
+        }
+    }
+
+    /// Compares a dynamic jump with where it mostly leads, and goes there.
+    #[cold]
+    fn guess(&mut self, jump: &Instruction) {
+        if let Some(Guess { address, block }) = self.ways.as_ref().and_then(|ways| ways.guess(jump.pc)) {
+            let target = self.way_to(block);
+            lower::compare_low(&mut self.asm, host(jump.a), Operand::Imm(address as i32));
+            self.asm.jump_if(Condition::Equal, target);
         }
     }
 

@@ -18,7 +18,7 @@ use tvm_isa::{Gas, Pc, Program};
 use super::{Stopped, Translator};
 use crate::asm::{Assembler, Target};
 use crate::control;
-use crate::optimise::{Counted, Credits, Flow};
+use crate::optimise::{Counted, Credits, Flow, Guess};
 use crate::targets::BlockTargets;
 
 /// Ways between blocks. The labels of blocks are their unpaid entries, which only those have that need one.
@@ -102,6 +102,11 @@ impl Ways {
         let copied = self.flow.copied[block as usize].filter(|copied| copied.last(block) == block)?;
         let first = copied.first(block);
         Some(CopiedLoop { first, last: block, copies: copied.copies(), cost: self.charges(first..block + 1) })
+    }
+
+    /// What the dynamic jump at `pc` is to be compared with first.
+    pub fn guess(&self, pc: Pc) -> Option<Guess> {
+        self.flow.returns.get(&pc.0).copied()
     }
 
     /// How a block counts that is a loop of which several turns are to be there in a row.

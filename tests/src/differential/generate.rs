@@ -120,6 +120,7 @@ impl Generator {
             match idioms.filter(|_| self.rng.u8(0..8) != 0) {
                 Some(registers) if self.rng.u8(0..10) == 0 => self.counted_loop(&mut draft, registers),
                 Some(registers) if self.rng.u8(0..8) == 0 => self.counting_loop(&mut draft, registers),
+                Some(registers) if self.rng.u8(0..12) == 0 => self.called_function(&mut draft, registers),
                 Some(registers) if self.rng.u8(0..12) == 0 => self.common_tail(&mut draft, registers),
                 Some(registers) if self.rng.u8(0..12) == 0 => self.loop_of_words(&mut draft, registers),
                 Some(registers) if self.rng.u8(0..12) == 0 => self.loop_of_several(&mut draft, registers),

@@ -1,5 +1,5 @@
 //! Loops that count down, of one block or more, and blocks that are jumped to from several places: what credits and copies are about
-//! (`compiler/src/optimise/credit.rs`, `copies.rs`, `tails.rs`). Without
+//! (`compiler/src/optimise/credit.rs`, `copies.rs`, `tails.rs`); functions and their calls. Without
 //! them hardly a generated program goes round more than once or for ever.
 
 use tvm_isa::Op;
@@ -125,6 +125,33 @@ impl Generator {
         for _ in 0..self.rng.usize(1..4) {
             self.straight(draft, pool);
             draft.branch_to(version, Inst::new(Op::Jump), start);
+        }
+    }
+
+    /// Appends a function and calls of it from one to four places (`compiler/src/optimise/returns.rs`); what its callers leave is mostly where it
+    /// goes in the end.
+    pub(super) fn called_function(&mut self, draft: &mut Draft, pool: &[u8]) {
+        let version = self.version;
+        let link = pool[self.rng.usize(0..pool.len())];
+        let address = |rng: &mut fastrand::Rng| 2 * rng.i64(0..6) + i64::from(rng.u8(0..16) == 0);
+        let call = |rng: &mut fastrand::Rng| Inst { a: link, x: address(rng), ..Inst::new(Op::LoadImmJump) };
+        draft.push(version, Inst::new(Op::Fallthrough));
+        let start = draft.code.len();
+        self.little(draft, pool);
+        if self.rng.bool() {
+            let itself = call(&mut self.rng);
+            self.inner_branch(draft, pool, start);
+            draft.branch_to(version, itself, start);
+        }
+        self.little(draft, pool);
+        if self.rng.u8(0..4) == 0 {
+            draft.push(version, Inst::imm(Op::LoadImm64, link, 1 << 32 | address(&mut self.rng)));
+        }
+        draft.push(version, Inst::imm(Op::JumpInd, link, if self.rng.u8(0..8) == 0 { 2 } else { 0 }));
+        for _ in 0..self.rng.usize(1..4) {
+            self.little(draft, pool);
+            let call = call(&mut self.rng);
+            draft.branch_to(version, call, start);
         }
     }
 

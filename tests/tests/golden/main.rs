@@ -115,6 +115,7 @@ fn passes_of_the_best_tier() {
         ("pass_credit", passes::credit()),
         ("pass_copies", passes::copies()),
         ("pass_counted", passes::counted()),
+        ("pass_returns", passes::returns()),
         ("pass_steps", passes::steps()),
         ("pass_tails", passes::tails()),
         ("pass_sink", passes::sink()),

@@ -224,6 +224,22 @@ pub fn copies() -> Vec<Entry> {
     vec![of_length("three", 1), of_length("two", 16), of_length("one", 24)]
 }
 
+/// A function that calls itself.
+pub fn returns() -> Vec<Entry> {
+    let [x, ..] = A;
+    let mut asm = Assembler::new(GpVersion::V0_7_2);
+    let after = asm.label();
+    asm.jump_table(&[after]);
+    asm.op(Op::Fallthrough);
+    let start = asm.here();
+    asm.push(Inst::two(Op::AddImm64, 1, 1, -8));
+    asm.push(Inst { a: 0, x: 2, ..Inst::new(Op::LoadImmJump) }.to(start));
+    asm.bind(after);
+    asm.push(Inst::two(Op::AddImm64, x, x, 1));
+    asm.push(Inst::imm(Op::JumpInd, 0, 0));
+    vec![whole("", &asm)]
+}
+
 /// Additions of constants one after the other.
 pub fn steps() -> Vec<Entry> {
     let [at, out, other, ..] = A;
