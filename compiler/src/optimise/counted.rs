@@ -9,6 +9,8 @@
 //! there is no credit. *Keeps* everything else: each turn's accesses are there in their order and with what they give back; what the turns cost is
 //! charged before them, or they are left to the loop's own code.
 
+use std::collections::BTreeMap;
+
 use tvm_isa::{Instruction, Op, Program, Reg, Rules};
 
 use super::copies::Copied;
@@ -56,7 +58,7 @@ pub fn of_blocks(
     rules: &Rules,
     blocks: &[Block],
     copied: &[Option<Copied>],
-) -> Vec<Option<Counted>> {
+) -> BTreeMap<u32, Counted> {
     let of_block = |(number, (block, copied)): (u32, (&Block, &Option<Copied>))| {
         let copied = copied.filter(|copied| copied.first(number) == copied.last(number))?;
         let turns = turns(block, copied.copies())?;
@@ -66,9 +68,9 @@ pub fn of_blocks(
             pc = instruction.next_pc();
             instruction
         });
-        counted(instructions, turns)
+        Some((number, counted(instructions, turns)?))
     };
-    (0..).zip(blocks.iter().zip(copied)).map(of_block).collect()
+    (0..).zip(blocks.iter().zip(copied)).filter_map(of_block).collect()
 }
 
 /// How many turns of a loop there may be in a row, if enough.

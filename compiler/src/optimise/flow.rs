@@ -67,8 +67,8 @@ pub struct Flow {
     pub loops: Vec<Option<u32>>,
     /// For each block in a loop whose code is to be there several times: that loop.
     pub copied: Vec<Option<Copied>>,
-    /// For each block that is a loop of which several turns are to be there in a row: that loop.
-    pub counted: Vec<Option<Counted>>,
+    /// The loops of which several turns are to be there in a row, by block.
+    pub counted: BTreeMap<u32, Counted>,
     /// For each block that ends with a jump: how many of the blocks from its target on have their code in the jump's place.
     pub tails: Vec<u8>,
     /// What some dynamic jumps are to be compared with, by their places.

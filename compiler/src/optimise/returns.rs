@@ -36,25 +36,33 @@ pub struct Link {
     pub address: u32,
 }
 
+/// A call of the block `to`, at the end of the block `from`.
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    to: u32,
+    from: u32,
+    link: Link,
+}
+
 /// What dynamic jumps are to be compared with, by their places. `lead` gives the block that an address leads to.
 pub fn of_blocks(blocks: &[Block], lead: impl Fn(u32) -> Option<u32>) -> BTreeMap<u32, Guess> {
-    // Which blocks are called, from where.
-    let mut calls: BTreeMap<u32, Vec<(u32, Link)>> = BTreeMap::new();
-    for (from, block) in (0..).zip(blocks) {
-        if let (End::Call, Some(link), [Some(to), _]) = (block.end, block.link, block.next) {
-            calls.entry(to).or_default().push((from, link));
-        }
-    }
+    let call = |(from, block): (u32, &Block)| match (block.end, block.link, block.next) {
+        (End::Call, Some(link), [Some(to), _]) => Some(Call { to, from, link }),
+        _ => None,
+    };
+    let mut calls: Vec<Call> = (0..).zip(blocks).filter_map(call).collect();
+    calls.sort_by_key(|call| call.to);
     let mut guesses = BTreeMap::new();
-    let mut functions = calls.iter().peekable();
-    while let Some((&first, calls)) = functions.next() {
-        let behind = functions.peek().map_or(blocks.len() as u32, |&(&next, _)| next);
-        let Some(call) = likely(calls, first..behind) else { continue };
-        let Some(block) = lead(call.address) else { continue };
-        let guess = Guess { address: call.address, block };
-        for block in &blocks[first as usize..behind as usize] {
+    let mut functions = calls.chunk_by(|call, next| call.to == next.to).peekable();
+    while let Some(calls) = functions.next() {
+        let behind = functions.peek().map_or(blocks.len() as u32, |next| next[0].to);
+        let function = calls[0].to..behind;
+        let Some(link) = likely(calls, &function) else { continue };
+        let Some(block) = lead(link.address) else { continue };
+        let guess = Guess { address: link.address, block };
+        for block in &blocks[function.start as usize..function.end as usize] {
             if let (End::Dynamic, Some(Link { pc, reg, address: 0 })) = (block.end, block.link)
-                && reg == call.reg
+                && reg == link.reg
                 && block.len >= MIN_BYTES
             {
                 guesses.insert(pc.0, guess);
@@ -64,13 +72,13 @@ pub fn of_blocks(blocks: &[Block], lead: impl Fn(u32) -> Option<u32>) -> BTreeMa
     guesses
 }
 
-/// The call of a function to which it mostly returns.
-fn likely(calls: &[(u32, Link)], function: Range<u32>) -> Option<Link> {
-    let [(_, call)] = calls else {
-        let mut own = calls.iter().filter(|(from, _)| function.contains(from));
-        return own.next().filter(|_| own.next().is_none()).map(|&(_, call)| call);
-    };
-    Some(*call)
+/// What is left by the call of a function to which it mostly returns.
+fn likely(calls: &[Call], function: &Range<u32>) -> Option<Link> {
+    if let [only] = calls {
+        return Some(only.link);
+    }
+    let mut own = calls.iter().filter(|call| function.contains(&call.from));
+    own.next().filter(|_| own.next().is_none()).map(|call| call.link)
 }
 
 /// The block that the jump table has for an address.

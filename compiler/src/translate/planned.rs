@@ -37,7 +37,7 @@ impl Translator<'_> {
         let mut flow = Flow::new(self.program, self.rules, &self.targets);
         let liveness = Liveness::new(&flow, exact);
         if exact {
-            flow.counted.fill(None);
+            flow.counted.clear();
         }
         let loops = std::mem::take(&mut flow.loops);
         self.optimisation =

@@ -111,7 +111,7 @@ impl Ways {
 
     /// How a block counts that is a loop of which several turns are to be there in a row.
     pub fn counted(&self, block: u32) -> Option<Counted> {
-        self.flow.counted[block as usize]
+        self.flow.counted.get(&block).copied()
     }
 
     /// What blocks cost together.
