@@ -38,8 +38,6 @@ pub struct Block {
     pub instructions: u32,
     /// What its first region is charged: under 0.8.0's model, the whole block.
     pub charge: u32,
-    /// If it ends with a call or with a dynamic jump that does nothing else.
-    pub link: Option<Link>,
     /// Whether it is one region, and known to lead to nothing but what [`Self::next`] says.
     pub is_plain: bool,
 }
@@ -82,11 +80,14 @@ impl Flow {
         let mut flow = Self { blocks: Vec::with_capacity(count), loops: vec![None; count], ..Self::default() };
         let mut walk = Walk { program, rules, targets, cost: BlockCost::new(program, rules) };
         let mut known = Pc(0);
+        let mut links = Vec::new();
         for start in targets.iter() {
-            let (mut block, target, end) = walk.block(start);
+            let (mut block, target, end, link) = walk.block(start);
             block.follows_unknown = start != known;
             block.len = end.0 - start.0;
             known = end;
+            let is_long = block.end == End::Call || block.len >= returns::MIN_BYTES;
+            links.extend(link.filter(|_| is_long).map(|link| (flow.blocks.len() as u32, link)));
             flow.blocks.push(block);
             if let Some(target) = target.filter(|&target| (target as usize) < flow.blocks.len()) {
                 // The first jump back is the nearest one.
@@ -98,7 +99,7 @@ impl Flow {
         flow.counted = counted::of_blocks(program, rules, &flow.blocks, &flow.copied);
         let slots = crate::translate::jump_table_slots(program);
         let lead = |address| returns::lead(program, targets, slots, address);
-        flow.returns = returns::of_blocks(&flow.blocks, lead);
+        flow.returns = returns::of_blocks(&flow.blocks, &links, lead);
         flow.tails = tails::of_blocks(&flow.blocks, &flow.copied);
         flow
     }
@@ -113,8 +114,9 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The block at `start`, the block that its last instruction names, and where it ends.
-    fn block(&mut self, start: Pc) -> (Block, Option<u32>, Pc) {
+    /// The block at `start`, the block that its last instruction names, where it ends, and what its last instruction does with an address in a
+    /// register, if that is all.
+    fn block(&mut self, start: Pc) -> (Block, Option<u32>, Pc, Option<Link>) {
         let Self { program, rules, targets, .. } = *self;
         let mut block = Block { start, ..Block::default() };
         let mut regions = Regions::default();
@@ -141,7 +143,7 @@ impl Walk<'_> {
                 _ if effects::is_branch(op) => ([target, behind], behind.is_some(), End::Plain),
                 _ => ([None, None], false, End::Trap),
             };
-            block.link = match op {
+            let link = match op {
                 Op::JumpInd | Op::LoadImmJump => {
                     Some(Link { pc: instruction.pc, reg: instruction.a, address: instruction.x as u32 })
                 }
@@ -149,12 +151,12 @@ impl Walk<'_> {
             };
             block.is_plain = regions.are_one() && (behind.is_some() || !effects::is_branch(op));
             block.charge = regions.charge(rules, self.cost.finish().0);
-            return (block, target, pc);
+            return (block, target, pc, link);
         }
         // The code ends in this block, with a trap.
         self.cost.finish();
         block.charge = regions.charge(rules, gas::block_cost(program, rules, start).0);
-        (block, None, pc)
+        (block, None, pc, None)
     }
 }
 

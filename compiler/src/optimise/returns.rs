@@ -14,7 +14,7 @@ use crate::targets::BlockTargets;
 
 /// Fewest bytes of guest code in a block whose end is compared: hostile programs have jumps of one byte, and should not get more machine code for
 /// each byte than by other means.
-const MIN_BYTES: u32 = 4;
+pub(super) const MIN_BYTES: u32 = 4;
 
 /// An address that a dynamic jump may find in its register.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,13 +44,14 @@ struct Call {
     link: Link,
 }
 
-/// What dynamic jumps are to be compared with, by their places. `lead` gives the block that an address leads to.
-pub fn of_blocks(blocks: &[Block], lead: impl Fn(u32) -> Option<u32>) -> BTreeMap<u32, Guess> {
-    let call = |(from, block): (u32, &Block)| match (block.end, block.link, block.next) {
-        (End::Call, Some(link), [Some(to), _]) => Some(Call { to, from, link }),
+/// What dynamic jumps are to be compared with, by their places. `links` are the calls and the jumps that there are, by block, and `lead` gives the
+/// block that an address leads to.
+pub fn of_blocks(blocks: &[Block], links: &[(u32, Link)], lead: impl Fn(u32) -> Option<u32>) -> BTreeMap<u32, Guess> {
+    let call = |&(from, link): &(u32, Link)| match blocks[from as usize] {
+        Block { end: End::Call, next: [Some(to), _], .. } => Some(Call { to, from, link }),
         _ => None,
     };
-    let mut calls: Vec<Call> = (0..).zip(blocks).filter_map(call).collect();
+    let mut calls: Vec<Call> = links.iter().filter_map(call).collect();
     calls.sort_by_key(|call| call.to);
     let mut guesses = BTreeMap::new();
     let mut functions = calls.chunk_by(|call, next| call.to == next.to).peekable();
@@ -60,11 +61,10 @@ pub fn of_blocks(blocks: &[Block], lead: impl Fn(u32) -> Option<u32>) -> BTreeMa
         let Some(link) = likely(calls, &function) else { continue };
         let Some(block) = lead(link.address) else { continue };
         let guess = Guess { address: link.address, block };
-        for block in &blocks[function.start as usize..function.end as usize] {
-            if let (End::Dynamic, Some(Link { pc, reg, address: 0 })) = (block.end, block.link)
-                && reg == link.reg
-                && block.len >= MIN_BYTES
-            {
+        let inside = links.partition_point(|&(block, _)| block < function.start)
+            ..links.partition_point(|&(block, _)| block < function.end);
+        for &(block, Link { pc, reg, address }) in &links[inside] {
+            if blocks[block as usize].end == End::Dynamic && address == 0 && reg == link.reg {
                 guesses.insert(pc.0, guess);
             }
         }
@@ -91,54 +91,50 @@ pub fn lead(program: &Program<'_>, targets: &BlockTargets, slots: u32, address: 
 mod tests {
     use super::*;
 
-    fn block(end: End, link: Option<(u8, u32)>, next: Option<u32>) -> Block {
-        let link = link.map(|(reg, address)| Link { pc: Pc(0), reg: Reg::clamped(reg), address });
-        Block { end, link, next: [next, None], len: MIN_BYTES, ..Block::default() }
+    type Linked = (Block, Option<(u8, u32)>);
+
+    fn call(to: u32, address: u32) -> Linked {
+        (Block { end: End::Call, next: [Some(to), None], ..Block::default() }, Some((0, address)))
     }
 
-    fn call(to: u32, address: u32) -> Block {
-        block(End::Call, Some((0, address)), Some(to))
-    }
-
-    fn jump(reg: u8, offset: u32) -> Block {
-        block(End::Dynamic, Some((reg, offset)), None)
+    fn jump(reg: u8, offset: u32) -> Linked {
+        (Block { end: End::Dynamic, ..Block::default() }, Some((reg, offset)))
     }
 
     /// The blocks at whose ends there are comparisons, and the addresses.
-    fn found(blocks: &mut [Block]) -> Vec<(u32, u32)> {
-        for (number, block) in (0..).zip(blocks.iter_mut()) {
-            if let Some(link) = &mut block.link {
-                link.pc = Pc(number);
-            }
-        }
-        let guesses = of_blocks(blocks, |address| (address != 99).then_some(7));
+    fn found(linked: &[Linked]) -> Vec<(u32, u32)> {
+        let blocks: Vec<Block> = linked.iter().map(|&(block, _)| block).collect();
+        let link = |(number, &(_, link)): (u32, &Linked)| {
+            link.map(|(reg, address)| (number, Link { pc: Pc(number), reg: Reg::clamped(reg), address }))
+        };
+        let links: Vec<(u32, Link)> = (0..).zip(linked).filter_map(link).collect();
+        let guesses = of_blocks(&blocks, &links, |address| (address != 99).then_some(7));
         guesses.into_iter().map(|(pc, guess)| (pc, guess.address)).collect()
     }
 
     #[test]
     fn functions_that_are_called_once() {
         // Two functions, blocks 2 and 3, and 4.
-        let mut blocks = vec![call(2, 2), call(4, 4), block(End::Plain, None, Some(3)), jump(0, 0), jump(0, 0)];
-        assert_eq!(found(&mut blocks), [(3, 2), (4, 4)]);
+        let mut blocks = vec![call(2, 2), call(4, 4), (Block::default(), None), jump(0, 0), jump(0, 0)];
+        assert_eq!(found(&blocks), [(3, 2), (4, 4)]);
         blocks.push(call(2, 6));
-        assert_eq!(found(&mut blocks), [(4, 4)], "two callers");
+        assert_eq!(found(&blocks), [(4, 4)], "two callers");
     }
 
     #[test]
     fn functions_that_call_themselves() {
         let mut blocks = vec![call(2, 2), call(2, 4), call(2, 6), jump(0, 0)];
-        assert_eq!(found(&mut blocks), [(3, 6)]);
+        assert_eq!(found(&blocks), [(3, 6)]);
         blocks.insert(3, call(2, 8));
-        assert_eq!(found(&mut blocks), [], "in two places");
+        assert_eq!(found(&blocks), [], "in two places");
     }
 
     #[test]
     fn only_what_may_be_a_return() {
-        let with = |last: Block| found(&mut [call(1, 2), last]);
+        let with = |last: Linked| found(&[call(1, 2), last]);
         assert_eq!(with(jump(0, 0)), [(1, 2)]);
         assert_eq!(with(jump(1, 0)), [], "through another register");
         assert_eq!(with(jump(0, 2)), [], "with an offset");
-        assert_eq!(with(Block { len: MIN_BYTES - 1, ..jump(0, 0) }), [], "too short");
-        assert_eq!(found(&mut [call(1, 99), jump(0, 0)]), [], "nowhere");
+        assert_eq!(found(&[call(1, 99), jump(0, 0)]), [], "nowhere");
     }
 }
