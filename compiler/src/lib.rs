@@ -35,7 +35,7 @@ use memory::Owned;
 use object::Parts;
 
 /// Longest code the compiler takes, in bytes: more than the largest service has (GP: W_C, 4 000 000 with everything
-/// around the code). The worst programs take about 195 bytes of memory per byte of code, and their objects are 128 times
+/// around the code). The worst programs take about 220 bytes of memory per byte of code, and their objects are 128 times
 /// as long (`tvm-bench scale`). Longer programs, which only inner machines can have, are interpreted.
 pub const MAX_CODE_BYTES: usize = 4 << 20;
 

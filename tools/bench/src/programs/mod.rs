@@ -27,7 +27,8 @@ fn blob(code: &[u8], starts: impl Fn(usize) -> bool, table: &[u32]) -> Vec<u8> {
 }
 
 /// Names of the worst programs.
-pub const WORST: [&str; 6] = ["load_imm_jump_ind", "count_set_bits", "trap", "fallthrough", "ecalli", "jump table"];
+pub const WORST: [&str; 7] =
+    ["load_imm_jump", "load_imm_jump_ind", "count_set_bits", "trap", "fallthrough", "ecalli", "jump table"];
 
 /// A program of `bytes` code bytes that costs the compiler much per byte.
 pub fn worst(name: &str, bytes: usize) -> Option<Vec<u8>> {
@@ -43,6 +44,7 @@ pub fn worst(name: &str, bytes: usize) -> Option<Vec<u8>> {
         // A long computation for every byte, on CPUs without popcnt.
         "count_set_bits" => repeated(&[102]),
         // A block with a dynamic jump for every byte.
+        "load_imm_jump" => repeated(&[80]),
         "load_imm_jump_ind" => repeated(&[180]),
         // A block with a way out for every byte.
         "trap" => repeated(&[0]),
