@@ -13,7 +13,7 @@
 //!
 //! Who goes round a few times only is not asked.
 
-use tvm_isa::{Gas, Instruction};
+use tvm_isa::Gas;
 
 use super::planned::{LOOP_ALIGNMENT, Optimisation};
 use super::ways::CountedLoop;
@@ -138,13 +138,7 @@ impl Translator<'_> {
     /// Collects the instructions of so many turns of a loop of one block, of the last one with its branch. Gives how many they are
     /// without it.
     fn collect_turns(&mut self, block: u32, turns: u32) -> usize {
-        let (mut pc, instructions) = self.ways.as_ref().expect("there from the start").extent(block);
-        self.region.clear();
-        for _ in 0..instructions {
-            let instruction = Instruction::decode(self.program, self.rules, pc);
-            pc = instruction.next_pc();
-            self.region.push(instruction);
-        }
+        self.collect_block(block);
         let branch = self.region.pop().expect("the loop ends with a branch");
         let body = self.region.len();
         for _ in 1..turns {

@@ -151,6 +151,14 @@ impl Translator<'_> {
 
     /// Collects the instructions of a block of one region and plans them. Gives how many they are.
     fn plan_again(&mut self, optimisation: &mut Optimisation, block: u32) -> usize {
+        self.collect_block(block);
+        optimisation.block = Some(block);
+        self.plan(optimisation, true);
+        self.region.len()
+    }
+
+    /// Collects the instructions of a block of one region.
+    pub(super) fn collect_block(&mut self, block: u32) {
         let (mut pc, instructions) = self.ways.as_ref().expect("there from the start").extent(block);
         self.region.clear();
         for _ in 0..instructions {
@@ -158,9 +166,6 @@ impl Translator<'_> {
             pc = instruction.next_pc();
             self.region.push(instruction);
         }
-        optimisation.block = Some(block);
-        self.plan(optimisation, true);
-        instructions as usize
     }
 
     /// Emits copies of the code of a loop's blocks but the last one, behind which there is `credit`, and plans that one again.
