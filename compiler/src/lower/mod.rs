@@ -71,7 +71,7 @@ pub fn lowering(op: Op) -> &'static Lowering {
 
 /// Whether the code of an operation may go through registers that x86 fixes: `rax` and `rcx`.
 pub fn has_fixed_registers(op: Op) -> bool {
-    matches!(
+    let shifts_by_register = matches!(
         op,
         Op::RotL64
             | Op::RotL32
@@ -91,27 +91,20 @@ pub fn has_fixed_registers(op: Op) -> bool {
             | Op::ShloLImmAlt32
             | Op::ShloRImmAlt32
             | Op::SharRImmAlt32
-            | Op::MulUpperSS
-            | Op::MulUpperUU
-            | Op::MulUpperSU
-            | Op::DivU32
-            | Op::DivS32
-            | Op::RemU32
-            | Op::RemS32
-            | Op::DivU64
-            | Op::DivS64
-            | Op::RemU64
-            | Op::RemS64
-    )
+    );
+    shifts_by_register || has_two_halves(op)
 }
 
 /// Whether the code of an operation may be several times as long as that of most.
 pub fn is_long(op: Op) -> bool {
+    matches!(op, Op::CountSetBits64 | Op::CountSetBits32) || has_two_halves(op)
+}
+
+/// Whether x86 does the operation in `rdx` and `rax`: upper halves of products, and divisions.
+fn has_two_halves(op: Op) -> bool {
     matches!(
         op,
-        Op::CountSetBits64
-            | Op::CountSetBits32
-            | Op::MulUpperSS
+        Op::MulUpperSS
             | Op::MulUpperUU
             | Op::MulUpperSU
             | Op::DivU32
