@@ -51,6 +51,7 @@ impl fmt::Display for Pattern {
 
 struct Sample {
     blob: Vec<u8>,
+    container: Container,
     code: usize,
     table: usize,
 }
@@ -82,7 +83,7 @@ impl Sample {
         let len = code.len();
         blob.extend(code);
         blob.extend(mask);
-        Self { blob, code: len, table }
+        Self { blob, container: Container::Raw, code: len, table }
     }
 
     /// Loops, one behind the other, of `blocks` times `turn` instructions of one byte and a branch: the last one back, all others out of
@@ -150,7 +151,7 @@ impl Sample {
         let mut service = vec![0; 3 + 3 + 2 + 3];
         service.extend((sample.blob.len() as u32).to_le_bytes());
         service.append(&mut sample.blob);
-        Self { blob: service, ..sample }
+        Self { blob: service, container: Container::Standard, ..sample }
     }
 }
 
@@ -173,16 +174,8 @@ impl Sample {
 }
 
 /// Length of the object; `None` if the version does not take the program.
-fn object_len(sample: &Sample, target: (GpVersion, CpuFeatures, Tier)) -> Option<usize> {
-    contained_len(sample, Container::Raw, target)
-}
-
-fn contained_len(
-    sample: &Sample,
-    container: Container,
-    (version, cpu, tier): (GpVersion, CpuFeatures, Tier),
-) -> Option<usize> {
-    let options = CompileOptions { version, container, cpu, tier };
+fn object_len(sample: &Sample, (version, cpu, tier): (GpVersion, CpuFeatures, Tier)) -> Option<usize> {
+    let options = CompileOptions { version, container: sample.container, cpu, tier };
     match compile(&sample.blob, [0; 32], options) {
         Ok(object) => Some(object.len()),
         Err(error) => {
@@ -206,16 +199,7 @@ fn check(pattern: &Pattern, target: (GpVersion, CpuFeatures, Tier), len: usize) 
 }
 
 fn check_sample(sample: &Sample, what: impl fmt::Display, target: (GpVersion, CpuFeatures, Tier)) -> Option<f64> {
-    check_contained(sample, Container::Raw, what, target)
-}
-
-fn check_contained(
-    sample: &Sample,
-    container: Container,
-    what: impl fmt::Display,
-    target: (GpVersion, CpuFeatures, Tier),
-) -> Option<f64> {
-    let object = contained_len(sample, container, target)?;
+    let object = object_len(sample, target)?;
     let limit = allowed(sample);
     assert!(object as f64 <= limit, "{what} for {target:?}: {object} bytes, at most {limit} are promised");
     Some(object as f64 / sample.code as f64)
@@ -286,7 +270,7 @@ fn no_counting_loop_takes_more_than_the_bound() {
             for turn in [0, 1, 2, 3, 4, 5, 6, 7, 9, 12, 20, 30] {
                 let what = format!("counting loops of {turn} times {byte}");
                 let sample = Sample::of_counting_loops(byte, turn, LEN);
-                let ratio = check_contained(&sample, Container::Standard, &what, target);
+                let ratio = check_sample(&sample, &what, target);
                 if let Some(ratio) = ratio.filter(|&ratio| ratio > worst.0) {
                     worst = (ratio, format!("{what} for {target:?}"));
                 }

@@ -3,8 +3,7 @@
 use dynasmrt::DynasmApi;
 use tvm_abi::CpuFeatures;
 
-use crate::asm::Condition;
-use crate::asm::{Assembler, Binary, BinaryImm, Extend, SCRATCH, Unary, Width, emit};
+use crate::asm::{Assembler, Binary, BinaryImm, Condition, Extend, SCRATCH, Unary, Width, emit};
 
 /// d ← a op b, for commutative operations of 64 bits
 #[inline(always)]

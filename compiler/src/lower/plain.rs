@@ -7,8 +7,7 @@ use super::mul_div::{self, Division, HighHalf};
 use super::operands::Operands;
 use super::shift::{self, Shift};
 use super::{alu, bits};
-use crate::asm::Condition;
-use crate::asm::{Assembler, Binary, Width};
+use crate::asm::{Assembler, Binary, Condition, Width};
 
 /// Emits an instruction without control flow and memory access.
 pub fn plain(asm: &mut Assembler<'_>, instruction: &Instruction) {

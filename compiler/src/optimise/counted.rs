@@ -1,7 +1,7 @@
 //! Small loops that count: several turns in a row without a branch between them.
 //!
 //! Where a loop of one block adds a constant to a register and goes on as long as that register has not come to its bound, one question
-//! before it, *how far is it?*, says that so many turns are left at least. They are planned as one region: what counts is added up once, and
+//! where it goes back, *how far is it?*, says that so many turns are left at least. They are planned as one region: what counts is added up once, and
 //! accesses have their distance in their displacement. The loop's own code remains for all turns of which that is not certain; where
 //! they are few, only the question was in vain.
 //!
@@ -25,7 +25,7 @@ pub(super) const MAX_TURNS: u32 = 5;
 const MIN_TURNS: u32 = 3;
 /// Most bytes of guest code in all of them.
 const MAX_BYTES: u32 = 160;
-/// Most code, in bytes of guest code for each instruction of the loop, copies included.
+/// Most times that the loop's code is there, copies included, for each byte that an instruction of it has.
 const MAX_BODIES_PER_BYTE: u32 = 4;
 
 /// A loop of which several turns are there in a row.

@@ -74,8 +74,9 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// Walks the program once.
-    pub fn new(program: &Program<'_>, rules: &Rules, targets: &BlockTargets) -> Self {
+    /// Walks the program once. `exact` says that all registers can be seen wherever compiled code can be left: no turns of loops are there in
+    /// a row then.
+    pub fn new(program: &Program<'_>, rules: &Rules, targets: &BlockTargets, exact: bool) -> Self {
         let count = targets.count() as usize;
         let mut flow = Self { blocks: Vec::with_capacity(count), loops: vec![None; count], ..Self::default() };
         let mut walk = Walk { program, rules, targets, cost: BlockCost::new(program, rules) };
@@ -96,7 +97,9 @@ impl Flow {
             }
         }
         flow.copied = copies::of_blocks(&flow.blocks);
-        flow.counted = counted::of_blocks(program, rules, &flow.blocks, &flow.copied);
+        if !exact {
+            flow.counted = counted::of_blocks(program, rules, &flow.blocks, &flow.copied);
+        }
         let slots = crate::translate::jump_table_slots(program);
         let lead = |address| returns::lead(program, targets, slots, address);
         flow.returns = returns::of_blocks(&flow.blocks, &links, lead);

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use tvm_abi::jump_key;
 use tvm_isa::{Pc, Program, Reg};
 
 use super::flow::{Block, End};
@@ -83,7 +84,7 @@ fn likely(calls: &[Call], function: &Range<u32>) -> Option<Link> {
 
 /// The block that the jump table has for an address.
 pub fn lead(program: &Program<'_>, targets: &BlockTargets, slots: u32, address: u32) -> Option<u32> {
-    let slot = Some(address / 2).filter(|&slot| address.is_multiple_of(2) && (1..slots).contains(&slot))?;
+    let slot = Some(jump_key(address)).filter(|slot| (1..slots).contains(slot))?;
     targets.index(program.jump_table().get(u64::from(slot) - 1)?)
 }
 

@@ -49,25 +49,16 @@ impl Translator<'_> {
     /// Jumps to `target` if as many turns as there are in a row certainly come next. Assumes that the counter is not past the bound.
     fn if_far(&mut self, counted: &Counted, target: Target) {
         let asm = &mut self.asm;
-        let counter = host(counted.counter);
+        let counter = Operand::Reg(host(counted.counter));
         // The distance, in the direction in which the loop counts.
-        match (counted.step > 0, counted.bound) {
-            (true, Operand::Reg(bound)) => {
-                asm.move_reg(SCRATCH, bound);
-                asm.binary(Binary::Sub, counted.width, SCRATCH, counter);
-            }
-            (true, Operand::Imm(bound)) => {
-                asm.load_constant(SCRATCH, i64::from(bound) as u64);
-                asm.binary(Binary::Sub, counted.width, SCRATCH, counter);
-            }
-            (false, Operand::Reg(bound)) => {
-                asm.move_reg(SCRATCH, counter);
-                asm.binary(Binary::Sub, counted.width, SCRATCH, bound);
-            }
-            (false, Operand::Imm(bound)) => {
-                asm.move_reg(SCRATCH, counter);
-                asm.binary_imm(BinaryImm::Sub, counted.width, SCRATCH, bound);
-            }
+        let (from, minus) = if counted.step > 0 { (counted.bound, counter) } else { (counter, counted.bound) };
+        match from {
+            Operand::Reg(reg) => asm.move_reg(SCRATCH, reg),
+            Operand::Imm(imm) => asm.load_constant(SCRATCH, i64::from(imm) as u64),
+        }
+        match minus {
+            Operand::Reg(reg) => asm.binary(Binary::Sub, counted.width, SCRATCH, reg),
+            Operand::Imm(imm) => asm.binary_imm(BinaryImm::Sub, counted.width, SCRATCH, imm),
         }
         asm.binary_imm(BinaryImm::Cmp, counted.width, SCRATCH, counted.reach());
         asm.jump_if(Condition::Above, target);

@@ -34,11 +34,8 @@ impl Translator<'_> {
     /// Looks at the whole program before the best tier.
     pub(super) fn optimise(&mut self, observed: Observed) {
         let exact = observed == Observed::EveryExit;
-        let mut flow = Flow::new(self.program, self.rules, &self.targets);
+        let mut flow = Flow::new(self.program, self.rules, &self.targets, exact);
         let liveness = Liveness::new(&flow, exact);
-        if exact {
-            flow.counted.clear();
-        }
         let loops = std::mem::take(&mut flow.loops);
         self.optimisation =
             Some(Optimisation { exact, loops, liveness, block: None, plan: Vec::new(), order: Vec::new() });

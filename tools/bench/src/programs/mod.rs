@@ -43,8 +43,9 @@ pub fn worst(name: &str, bytes: usize) -> Option<Vec<u8>> {
         "ecalli" => repeated(&[10]),
         // A long computation for every byte, on CPUs without popcnt.
         "count_set_bits" => repeated(&[102]),
-        // A block with a dynamic jump for every byte.
+        // A call for every byte.
         "load_imm_jump" => repeated(&[80]),
+        // A block with a dynamic jump for every byte.
         "load_imm_jump_ind" => repeated(&[180]),
         // A block with a way out for every byte.
         "trap" => repeated(&[0]),
