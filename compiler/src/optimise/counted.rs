@@ -1,9 +1,10 @@
 //! Small loops that count: several turns in a row without a branch between them.
 //!
-//! Where a loop of one block adds a constant to a register and goes on as long as that register has not come to its bound, one question
-//! where it goes back, *how far is it?*, says that so many turns are left at least. They are planned as one region: what counts is added up once, and
-//! accesses have their distance in their displacement. The loop's own code remains for all turns of which that is not certain; where
-//! they are few, only the question was in vain.
+//! Where a loop of one block adds the same to a register in each turn, a constant or what another register holds, and goes on as long as that has
+//! not come to its bound, one question where it goes back, *how far is it?*, says that so many turns are left at least. They are planned as one
+//! region: constants are added up once, and accesses have their distance in their displacement. The loop's own code remains for all turns of
+//! which that is not certain; where they are few, only the question was in vain. Loops that are left elsewhere too are none of these: they mostly
+//! find what they look for soon, and lose by the question as much as they gain.
 //!
 //! *Assumes* that nobody sees registers where an access faults ([`crate::Observed`]), and copies of the loop ([`super::copies`]), behind whose code
 //! there is no credit. *Keeps* everything else: each turn's accesses are there in their order and with what they give back; what the turns cost is
@@ -33,24 +34,31 @@ const MAX_BODIES_PER_BYTE: u32 = 4;
 pub struct Counted {
     /// The register that counts.
     pub counter: Reg,
-    /// What is added to it in each turn; not 0.
-    pub step: i32,
+    /// What is added to it in each turn.
+    pub step: Step,
     /// In how many bits it is added.
     pub width: Width,
     /// The loop goes on while this holds between the counter, on the left, and the bound.
     pub condition: Condition,
     /// What the counter is compared with.
     pub bound: Operand,
+    /// Whether several turns may be taken only if the bound, a register, holds a sign-extended word.
+    pub only_to_words: bool,
     /// How many turns there are in a row.
     pub turns: u32,
 }
 
-impl Counted {
-    /// How far the counter is from its bound, at least, when so many turns are left.
-    pub fn reach(&self) -> i32 {
-        (self.turns - 1) as i32 * self.step.saturating_abs()
-    }
+/// What is added to a counter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// A constant other than 0.
+    Constant(i32),
+    /// What this register holds, which the loop does not change.
+    Register(Reg),
 }
+
+/// How a register changes in a turn: how often it is written, and by what the last time.
+type Writes = [(u32, Option<Instruction>); Reg::COUNT];
 
 /// The loops that count, by block.
 pub fn of_blocks(
@@ -81,8 +89,7 @@ fn turns(block: &Block, copies: u32) -> Option<u32> {
 
 /// How a loop of these instructions counts.
 fn counted(instructions: impl Iterator<Item = Instruction>, turns: u32) -> Option<Counted> {
-    // How often each register is written, and last by what.
-    let mut writes: [(u32, Option<Instruction>); Reg::COUNT] = [(0, None); Reg::COUNT];
+    let mut writes: Writes = [(0, None); Reg::COUNT];
     let mut last = None;
     for instruction in instructions {
         if lower::is_long(instruction.op) {
@@ -96,16 +103,20 @@ fn counted(instructions: impl Iterator<Item = Instruction>, turns: u32) -> Optio
         last = Some(instruction);
     }
     let branch = last.filter(|last| effects::is_branch(last.op))?;
-    let of = |counter: Reg, condition, bound| {
-        let (step, width) = step(counter, writes[counter.index()])?;
-        let counted = Counted { counter, step, width, condition, bound, turns };
-        step.checked_abs()?.checked_mul(turns as i32)?;
-        (counted.is_known() && counted.leads_to_the_bound()).then_some(counted)
+    let of = |counter: Reg, condition, (bound, is_word): (Operand, bool)| {
+        let (step, width) = step(counter, &writes)?;
+        if let Step::Constant(step) = step {
+            step.checked_abs()?.checked_mul(turns as i32)?;
+        }
+        // The sign extensions of both compare as words do, but a whole register may be no sign extension.
+        let only_to_words = width == Width::W32 && condition != Condition::NotEqual && !is_word;
+        let counted = Counted { counter, step, width, condition, bound, only_to_words, turns };
+        counted.leads_to_the_bound().then_some(counted)
     };
     let Instruction { a, b, .. } = branch;
     match branch_operands(&branch) {
-        (condition, bound @ Operand::Imm(_)) => of(a, condition, bound),
-        (condition, _) => match [b, a].map(|reg| bound(reg, writes[reg.index()])) {
+        (condition, bound @ Operand::Imm(_)) => of(a, condition, (bound, true)),
+        (condition, _) => match [b, a].map(|reg| bound(reg, &writes)) {
             [Some(bound), _] => of(a, condition, bound),
             [None, Some(bound)] => of(b, condition.swapped(), bound),
             [None, None] => None,
@@ -114,34 +125,56 @@ fn counted(instructions: impl Iterator<Item = Instruction>, turns: u32) -> Optio
 }
 
 /// What is added to a register in each turn, and in how many bits, if it is written in no other way.
-fn step(reg: Reg, (times, by): (u32, Option<Instruction>)) -> Option<(i32, Width)> {
-    let Instruction { op, b, x, .. } = by.filter(|_| times == 1)?;
-    let width = match op {
-        Op::AddImm64 => Width::W64,
-        Op::AddImm32 => Width::W32,
-        _ => return None,
+fn step(reg: Reg, writes: &Writes) -> Option<(Step, Width)> {
+    let (times, by) = writes[reg.index()];
+    let Instruction { op, a, b, x, .. } = by.filter(|_| times == 1)?;
+    let constant = |width| {
+        let step = i32::try_from(x as i64).ok().filter(|&step| b == reg && step != 0)?;
+        Some((Step::Constant(step), width))
     };
-    i32::try_from(x as i64).ok().filter(|&step| b == reg && step != 0).map(|step| (step, width))
+    let register = |width| {
+        let step = if a == reg { b } else { a };
+        ((a == reg || b == reg) && is_unchanged(step, writes)).then_some((Step::Register(step), width))
+    };
+    match op {
+        Op::AddImm64 => constant(Width::W64),
+        Op::AddImm32 => constant(Width::W32),
+        Op::Add64 => register(Width::W64),
+        Op::Add32 => register(Width::W32),
+        _ => None,
+    }
 }
 
-/// What a register holds in all turns where the branch looks at it.
-fn bound(reg: Reg, (times, by): (u32, Option<Instruction>)) -> Option<Operand> {
-    match (times, by) {
-        (0, _) => Some(Operand::Reg(host(reg))),
-        (1, Some(Instruction { op: Op::LoadImm | Op::LoadImm64, x, .. })) => {
-            i32::try_from(x as i64).ok().map(Operand::Imm)
+/// What a register holds in all turns where the branch looks at it, and whether that is known to be a sign-extended word.
+fn bound(reg: Reg, writes: &Writes) -> Option<(Operand, bool)> {
+    let in_register = Operand::Reg(host(reg));
+    if is_unchanged(reg, writes) {
+        return Some((in_register, false));
+    }
+    let (_, by) = writes[reg.index()];
+    let by = by?;
+    match by.op {
+        Op::LoadImm | Op::LoadImm64 => Some((Operand::Imm(i32::try_from(by.x as i64).ok()?), true)),
+        // Where the branch alone looks at it, it may be extended for the comparison only: see `super::compare`.
+        _ if effects::is_sign_extended(&by) => None,
+        // Computed in each turn from what no turn changes.
+        _ if effects::is_pure(by.op) && effects::reads(&by).iter().all(|read| is_unchanged(read.reg, writes)) => {
+            Some((in_register, false))
         }
         _ => None,
     }
 }
 
+fn is_unchanged(reg: Reg, writes: &Writes) -> bool {
+    writes[reg.index()].0 == 0
+}
+
 impl Counted {
-    /// Whether what is added in tells how whole registers compare.
-    fn is_known(&self) -> bool {
-        match (self.width, self.bound) {
-            // The sign extensions of both compare as they do, but a whole register may be no sign extension.
-            (Width::W32, Operand::Reg(_)) => self.condition == Condition::NotEqual,
-            _ => true,
+    /// Whether it counts up; what a register holds may do that.
+    pub fn is_up(&self) -> bool {
+        match self.step {
+            Step::Constant(step) => step > 0,
+            Step::Register(_) => true,
         }
     }
 
@@ -150,9 +183,9 @@ impl Counted {
         match self.condition {
             Condition::Equal => false,
             Condition::NotEqual => true,
-            Condition::Below | Condition::BelowOrEqual | Condition::Less | Condition::LessOrEqual => self.step > 0,
+            Condition::Below | Condition::BelowOrEqual | Condition::Less | Condition::LessOrEqual => self.is_up(),
             Condition::Above | Condition::AboveOrEqual | Condition::Greater | Condition::GreaterOrEqual => {
-                self.step < 0
+                !self.is_up()
             }
         }
     }
@@ -184,7 +217,7 @@ mod tests {
     #[test]
     fn to_a_register() {
         let counted = with(up(), &[], until_8()).expect("it counts");
-        assert_eq!((counted.step, counted.condition, counted.reach()), (8, Condition::NotEqual, 4 * 8));
+        assert_eq!((counted.step, counted.condition), (Step::Constant(8), Condition::NotEqual));
         assert!(matches!(counted.bound, Operand::Reg(reg) if reg == host(Reg::clamped(8))));
         let swapped = with(up(), &[], inst(Op::BranchLtU, 7, 8, 0)).map(|counted| counted.condition);
         assert_eq!(swapped, Some(Condition::Below));
@@ -204,6 +237,33 @@ mod tests {
     }
 
     #[test]
+    fn to_what_each_turn_computes_anew() {
+        let to = |others: &[Instruction]| with(up(), others, until_8()).map(|counted| counted.bound);
+        let is_register = |bound| matches!(bound, Some(Operand::Reg(reg)) if reg == host(Reg::clamped(8)));
+        assert!(is_register(to(&[inst(Op::AddImm64, 8, 9, 96)])));
+        assert!(is_register(to(&[inst(Op::LoadIndU8, 8, 9, 0), inst(Op::AddImm64, 8, 9, 96)])), "the last counts");
+        assert!(to(&[inst(Op::AddImm64, 8, 9, 96), inst(Op::LoadIndU8, 8, 9, 0)]).is_none());
+        assert!(to(&[inst(Op::AddImm64, 8, 7, 96)]).is_none(), "from the counter");
+        assert!(to(&[inst(Op::AddImm64, 8, 8, 96)]).is_none(), "from itself");
+        assert!(to(&[inst(Op::AddImm32, 8, 9, 96)]).is_none(), "may be extended for the comparison only");
+    }
+
+    #[test]
+    fn by_a_register() {
+        let add = |op, a, b, d| Instruction { d: Reg::clamped(d), ..inst(op, a, b, 0) };
+        let step = |counted: Option<Counted>| counted.map(|counted| (counted.step, counted.width));
+        let by_9 = Step::Register(Reg::clamped(9));
+        assert_eq!(step(with(add(Op::Add64, 7, 9, 7), &[], until_8())), Some((by_9, Width::W64)));
+        assert_eq!(step(with(add(Op::Add32, 9, 7, 7), &[], until_8())), Some((by_9, Width::W32)));
+        assert!(with(add(Op::Add64, 7, 7, 7), &[], until_8()).is_none(), "itself");
+        assert!(with(add(Op::Add64, 9, 10, 7), &[], until_8()).is_none(), "not to itself");
+        let changed = inst(Op::LoadIndU8, 9, 10, 0);
+        assert!(with(add(Op::Add64, 7, 9, 7), &[changed], until_8()).is_none(), "changed in each turn");
+        let ends = |op| with(add(Op::Add64, 7, 9, 7), &[], inst(op, 7, 8, 0)).is_some();
+        assert!(ends(Op::BranchLtU) && ends(Op::BranchLtS) && !ends(Op::BranchGeU) && !ends(Op::BranchEq));
+    }
+
+    #[test]
     fn only_to_where_it_ends() {
         let ends = |op, step| with(inst(Op::AddImm64, 7, 7, step), &[], inst(op, 7, 8, 0)).is_some();
         assert!(ends(Op::BranchNe, 8) && ends(Op::BranchNe, -8) && !ends(Op::BranchEq, 8));
@@ -217,10 +277,18 @@ mod tests {
     }
 
     #[test]
-    fn words_count_to_constants_or_until_they_are_equal() {
-        let words = |op, x| with(inst(Op::AddImm32, 7, 7, 1), &[], inst(op, 7, 8, x)).is_some();
-        assert!(words(Op::BranchNe, 0) && words(Op::BranchLtUImm, 9) && words(Op::BranchLtSImm, 9));
-        assert!(!words(Op::BranchLtU, 0) && !words(Op::BranchLtS, 0));
+    fn words_count_to_words() {
+        let only_to_words = |op, x| {
+            let counted = with(inst(Op::AddImm32, 7, 7, 1), &[], inst(op, 7, 8, x));
+            counted.expect("it counts").only_to_words
+        };
+        assert!(
+            !only_to_words(Op::BranchNe, 0)
+                && !only_to_words(Op::BranchLtUImm, 9)
+                && !only_to_words(Op::BranchLtSImm, 9)
+        );
+        assert!(only_to_words(Op::BranchLtU, 0) && only_to_words(Op::BranchLtS, 0));
+        assert!(!with(up(), &[], inst(Op::BranchLtU, 7, 8, 0)).expect("it counts").only_to_words);
     }
 
     #[test]

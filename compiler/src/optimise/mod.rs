@@ -49,7 +49,7 @@ mod values;
 pub use address::Address;
 pub use carry::{Carry, CarrySide};
 pub use compare::Comparison;
-pub use counted::Counted;
+pub use counted::{Counted, Step};
 pub use credit::Credits;
 pub use extension::Extension;
 pub use flow::Flow;

@@ -4,7 +4,7 @@
 //!   block:     the loop's own code, as any other loop's
 //!              its branch, to question
 //!   …
-//!   question:  is it far?  otherwise to block
+//!   question:  may it be far, and is it?  otherwise to block
 //!   turns:     charge for all turns           if there is less, what is left goes to block
 //!              the turns' code
 //!              is it still far?  to turns
@@ -18,10 +18,10 @@ use tvm_isa::Gas;
 use super::planned::{LOOP_ALIGNMENT, Optimisation};
 use super::ways::CountedLoop;
 use super::{Stopped, Translator};
-use crate::asm::{Binary, BinaryImm, Condition, SCRATCH, Target, host};
+use crate::asm::{Binary, BinaryImm, Condition, SCRATCH, ShiftOp, Target, Width, host};
 use crate::control;
 use crate::lower::{self, Operand};
-use crate::optimise::{Counted, Planned};
+use crate::optimise::{Counted, Planned, Step};
 
 impl Translator<'_> {
     /// Whether several turns of the loop that this block is are to be there in a row.
@@ -46,22 +46,43 @@ impl Translator<'_> {
         self.asm.jump_if(if taken { condition } else { condition.inverted() }, target);
     }
 
-    /// Jumps to `target` if as many turns as there are in a row certainly come next. Assumes that the counter is not past the bound.
-    fn if_far(&mut self, counted: &Counted, target: Target) {
+    /// Jumps to `target` where it is far enough to the bound for as many turns as there are in a row, or where it is not. Assumes that the
+    /// counter is not past the bound.
+    fn if_far(&mut self, far: bool, counted: &Counted, target: Target) {
+        let &Counted { width, bound, step, turns, .. } = counted;
         let asm = &mut self.asm;
         let counter = Operand::Reg(host(counted.counter));
         // The distance, in the direction in which the loop counts.
-        let (from, minus) = if counted.step > 0 { (counted.bound, counter) } else { (counter, counted.bound) };
+        let (from, minus) = if counted.is_up() { (bound, counter) } else { (counter, bound) };
         match from {
             Operand::Reg(reg) => asm.move_reg(SCRATCH, reg),
             Operand::Imm(imm) => asm.load_constant(SCRATCH, i64::from(imm) as u64),
         }
         match minus {
-            Operand::Reg(reg) => asm.binary(Binary::Sub, counted.width, SCRATCH, reg),
-            Operand::Imm(imm) => asm.binary_imm(BinaryImm::Sub, counted.width, SCRATCH, imm),
+            Operand::Reg(reg) => asm.binary(Binary::Sub, width, SCRATCH, reg),
+            Operand::Imm(imm) => asm.binary_imm(BinaryImm::Sub, width, SCRATCH, imm),
         }
-        asm.binary_imm(BinaryImm::Cmp, counted.width, SCRATCH, counted.reach());
-        asm.jump_if(Condition::Above, target);
+        // How far the turns but the last one lead.
+        let steps = turns - 1;
+        match step {
+            Step::Constant(step) => {
+                asm.binary_imm(BinaryImm::Cmp, width, SCRATCH, steps as i32 * step.saturating_abs());
+            }
+            // What is more than the distance's part for one step is no step towards the bound, or too long a one.
+            Step::Register(step) => {
+                asm.shift_imm(ShiftOp::Shr, width, SCRATCH, steps.next_power_of_two().trailing_zeros() as u8);
+                asm.binary(Binary::Cmp, width, SCRATCH, host(step));
+            }
+        }
+        asm.jump_if(if far { Condition::Above } else { Condition::BelowOrEqual }, target);
+    }
+
+    /// Jumps to `target` if the loop's bound is none up to which several turns may be taken.
+    fn unless_word(&mut self, counted: &Counted, target: Target) {
+        let (true, Operand::Reg(bound)) = (counted.only_to_words, counted.bound) else { return };
+        self.asm.move_sign_extended(SCRATCH, bound);
+        self.asm.binary(Binary::Cmp, Width::W64, SCRATCH, bound);
+        self.asm.jump_if(Condition::NotEqual, target);
     }
 
     /// Emits all turns in a row.
@@ -89,8 +110,8 @@ impl Translator<'_> {
         let all = Gas(u64::from(cost * counted.turns));
         self.make_ready()?;
         self.asm.bind(question);
-        self.if_far(&counted, turns);
-        self.asm.jump(own_code);
+        self.unless_word(&counted, own_code);
+        self.if_far(false, &counted, own_code);
         self.make_ready()?;
         self.asm.align(LOOP_ALIGNMENT);
         self.asm.bind(labels);
@@ -112,12 +133,12 @@ impl Translator<'_> {
         self.make_ready()?;
         if counted.condition == Condition::NotEqual {
             // Nothing is past this bound, and who has come to it is not far from it.
-            self.if_far(&counted, turns);
+            self.if_far(true, &counted, turns);
             self.branch_if(true, branch, own_code);
             self.asm.jump(behind);
         } else {
             self.branch_if(false, branch, behind);
-            self.if_far(&counted, turns);
+            self.if_far(true, &counted, turns);
             self.asm.jump(own_code);
         }
         self.asm.bind(labels + 1);

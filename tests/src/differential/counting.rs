@@ -18,30 +18,28 @@ const STORES: [Op; 4] = [Op::StoreIndU8, Op::StoreIndU16, Op::StoreIndU32, Op::S
 const STORES_IMM: [Op; 4] = [Op::StoreImmIndU8, Op::StoreImmIndU16, Op::StoreImmIndU32, Op::StoreImmIndU64];
 
 impl Generator {
-    /// Appends a loop that adds a constant to a register until it has come to its bound, or near it.
+    /// Appends a loop that adds a constant, or a register, to another one until that has come to its bound, or near it.
     pub(super) fn counting_loop(&mut self, draft: &mut Draft, pool: &[u8]) {
         let version = self.version;
-        let [counter, pointer, bound] = [(); 3].map(|()| self.rng.u8(0..13));
-        let (step, stride) = (self.step(), self.step());
+        let mut all: [u8; 13] = std::array::from_fn(|reg| reg as u8);
+        self.rng.shuffle(&mut all);
+        let [_, pointer, bound, fixed, ..] = all;
+        // Mostly another one.
+        let counter = if self.one_in(6) { self.one_of(&[pointer, bound, fixed]) } else { all[0] };
+        let step = self.step();
         let start = self.start_of_count();
         // Now and then it is past the bound at once, or does not come to it exactly.
-        let skew = if self.rng.u8(0..4) == 0 { self.rng.i64(-9..9) } else { 0 };
-        let end = start.wrapping_add(step.wrapping_mul(self.rng.i64(-1..=MAX_TURNS))).wrapping_add(skew);
-        let in_loop = self.rng.u8(0..4) == 0;
+        let skew = if self.one_in(4) { self.rng.i64(-9..9) } else { 0 };
+        let turns = if self.one_in(4) { -1..=MAX_TURNS / 4 } else { MAX_TURNS / 4..=MAX_TURNS };
+        let end = start.wrapping_add(step.wrapping_mul(self.rng.i64(turns))).wrapping_add(skew);
         draft.push(version, Inst::imm(Op::LoadImm64, counter, start));
         draft.push(version, Inst::imm(Op::LoadImm64, pointer, self.address() as i64));
-        if !in_loop {
-            draft.push(version, Inst::imm(Op::LoadImm64, bound, end));
-        }
+        let mut body = vec![self.count(draft, counter, fixed, step)];
+        body.extend(self.bound(draft, bound, fixed, end));
         draft.push(version, Inst::new(Op::Fallthrough));
         let first = draft.code.len();
-        let wide = self.rng.u8(0..3) != 0;
-        let mut body = vec![Inst::two(if wide { Op::AddImm64 } else { Op::AddImm32 }, counter, counter, step)];
         if self.rng.bool() {
-            body.push(Inst::two(Op::AddImm64, pointer, pointer, stride));
-        }
-        if in_loop {
-            body.push(Inst::imm(Op::LoadImm, bound, end));
+            body.push(Inst::two(Op::AddImm64, pointer, pointer, self.step()));
         }
         for _ in 0..self.rng.usize(0..MAX_INSTRUCTIONS) {
             let with = if self.rng.bool() { counter } else { pointer };
@@ -49,13 +47,57 @@ impl Generator {
         }
         self.rng.shuffle(&mut body);
         body.into_iter().for_each(|inst| draft.push(version, inst));
-        let branch = if self.rng.bool() {
-            let (a, b) = if self.rng.u8(0..3) == 0 { (bound, counter) } else { (counter, bound) };
-            Inst::two(BRANCHES[self.rng.usize(0..BRANCHES.len())], a, b, 0)
-        } else {
-            Inst::imm(BRANCHES_IMM[self.rng.usize(0..BRANCHES_IMM.len())], counter, end)
+        let branch = match self.rng.u8(0..4) {
+            0 | 1 => self.branch_to_bound(step, counter, bound),
+            2 => Inst::two(self.one_of(&BRANCHES), counter, bound, 0),
+            _ => Inst::imm(self.one_of(&BRANCHES_IMM), counter, end),
         };
         draft.branch_to(version, branch, first);
+        if self.rng.bool() {
+            // Here all registers are seen.
+            draft.push(version, Inst { x: self.rng.i64(0..9), ..Inst::new(Op::Ecalli) });
+        }
+    }
+
+    /// What counts: adds a constant, or the register `fixed`, which is filled before the loop.
+    fn count(&mut self, draft: &mut Draft, counter: u8, fixed: u8, step: i64) -> Inst {
+        let word = self.one_in(3);
+        if self.one_in(4) {
+            draft.push(self.version, Inst::imm(Op::LoadImm64, fixed, step));
+            Inst::three(if word { Op::Add32 } else { Op::Add64 }, counter, fixed, counter)
+        } else {
+            Inst::two(if word { Op::AddImm32 } else { Op::AddImm64 }, counter, counter, step)
+        }
+    }
+
+    /// Fills the bound before the loop, or gives what does so in each turn, perhaps from what `fixed` holds.
+    fn bound(&mut self, draft: &mut Draft, bound: u8, fixed: u8, end: i64) -> Option<Inst> {
+        let in_each_turn = match self.rng.u8(0..12) {
+            0..3 => Inst::imm(Op::LoadImm, bound, end),
+            3 | 4 => {
+                let distance = self.rng.i64(-40..40);
+                // Now and then from what a turn changes.
+                let fixed = if self.one_in(4) { self.rng.u8(0..13) } else { fixed };
+                draft.push(self.version, Inst::imm(Op::LoadImm64, fixed, end.wrapping_sub(distance)));
+                Inst::two(self.one_of(&[Op::AddImm64, Op::AddImm64, Op::AddImm32]), bound, fixed, distance)
+            }
+            _ => {
+                draft.push(self.version, Inst::imm(Op::LoadImm64, bound, end));
+                return None;
+            }
+        };
+        Some(in_each_turn)
+    }
+
+    /// A branch back that a counter which adds `step` leaves at its bound.
+    fn branch_to_bound(&mut self, step: i64, counter: u8, bound: u8) -> Inst {
+        let up = step > 0;
+        match self.rng.u8(0..4) {
+            0 => Inst::two(Op::BranchNe, counter, bound, 0),
+            1 => Inst::two(Op::BranchLtS, if up { counter } else { bound }, if up { bound } else { counter }, 0),
+            2 => Inst::two(Op::BranchGeU, if up { bound } else { counter }, if up { counter } else { bound }, 0),
+            _ => Inst::two(Op::BranchLtU, if up { counter } else { bound }, if up { bound } else { counter }, 0),
+        }
     }
 
     fn step(&mut self) -> i64 {
@@ -84,12 +126,18 @@ impl Generator {
     fn in_turn(&mut self, with: u8, pool: &[u8]) -> Vec<Inst> {
         let other = pool[self.rng.usize(0..pool.len())];
         let offset = self.rng.i64(-8..9);
-        match self.rng.u8(0..8) {
-            0 | 1 => vec![Inst::two(LOADS[self.rng.usize(0..LOADS.len())], other, with, offset)],
-            2 | 3 => vec![Inst::two(STORES[self.rng.usize(0..STORES.len())], other, with, offset)],
-            4 => vec![Inst { y: self.rng.i64(-1..2), ..Inst::imm(STORES_IMM[self.rng.usize(0..4)], with, offset) }],
+        let load = self.one_of(&LOADS);
+        match self.rng.u8(0..9) {
+            0 | 1 => vec![Inst::two(load, other, with, offset)],
+            2 | 3 => vec![Inst::two(self.one_of(&STORES), other, with, offset)],
+            4 => vec![Inst { y: self.rng.i64(-1..2), ..Inst::imm(self.one_of(&STORES_IMM), with, offset) }],
             5 => vec![Inst::three(Op::Add64, other, other, with)],
             6 => vec![Inst::two(Op::AddImm64, other, with, offset)],
+            // The counter itself is looked at, or its lower half.
+            7 => {
+                let op = self.one_of(&[Op::StoreU8, Op::StoreU32, Op::StoreU64]);
+                vec![Inst::imm(op, with, self.mapped() as i64)]
+            }
             _ => self.anything(pool),
         }
     }

@@ -119,7 +119,10 @@ impl Generator {
         while draft.code.len() < len {
             match idioms.filter(|_| self.rng.u8(0..8) != 0) {
                 Some(registers) if self.rng.u8(0..10) == 0 => self.counted_loop(&mut draft, registers),
-                Some(registers) if self.rng.u8(0..8) == 0 => self.counting_loop(&mut draft, registers),
+                // Mostly at the start, where execution comes to it.
+                Some(registers) if self.rng.u8(0..if draft.code.is_empty() { 2 } else { 12 }) == 0 => {
+                    self.counting_loop(&mut draft, registers);
+                }
                 Some(registers) if self.rng.u8(0..12) == 0 => self.called_function(&mut draft, registers),
                 Some(registers) if self.rng.u8(0..12) == 0 => self.common_tail(&mut draft, registers),
                 Some(registers) if self.rng.u8(0..12) == 0 => self.loop_of_words(&mut draft, registers),

@@ -43,11 +43,11 @@ impl Generator {
         sequence.out
     }
 
-    fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
+    pub(super) fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.rng.usize(0..list.len())]
     }
 
-    fn one_in(&mut self, count: u8) -> bool {
+    pub(super) fn one_in(&mut self, count: u8) -> bool {
         self.rng.u8(0..count) == 0
     }
 
@@ -81,7 +81,7 @@ impl Generator {
     }
 
     /// An address away from the ends of mapped pages that can be written.
-    fn mapped(&mut self) -> u64 {
+    pub(super) fn mapped(&mut self) -> u64 {
         self.rng.u64(0x13400..0x14c00)
     }
 

@@ -274,6 +274,7 @@ pub fn counted() -> Vec<Entry> {
         with("until it is there", up, Inst::two(Op::BranchNe, at, end, 0)),
         with("up to a register", up, Inst::two(Op::BranchLtU, at, end, 0)),
         with("down to a constant", Inst::two(Op::AddImm32, at, at, -1), Inst::imm(Op::BranchGtSImm, at, 5)),
+        with("words, by a register", Inst::three(Op::Add32, at, at, out), Inst::two(Op::BranchLtU, at, end, 0)),
     ]
 }
 
