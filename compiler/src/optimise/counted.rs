@@ -42,8 +42,6 @@ pub struct Counted {
     pub condition: Condition,
     /// What the counter is compared with.
     pub bound: Operand,
-    /// Whether several turns may be taken only if the bound, a register, holds a sign-extended word.
-    pub only_to_words: bool,
     /// How many turns there are in a row.
     pub turns: u32,
 }
@@ -103,19 +101,17 @@ fn counted(instructions: impl Iterator<Item = Instruction>, turns: u32) -> Optio
         last = Some(instruction);
     }
     let branch = last.filter(|last| effects::is_branch(last.op))?;
-    let of = |counter: Reg, condition, (bound, is_word): (Operand, bool)| {
+    let of = |counter: Reg, condition, bound| {
         let (step, width) = step(counter, &writes)?;
         if let Step::Constant(step) = step {
             step.checked_abs()?.checked_mul(turns as i32)?;
         }
-        // The sign extensions of both compare as words do, but a whole register may be no sign extension.
-        let only_to_words = width == Width::W32 && condition != Condition::NotEqual && !is_word;
-        let counted = Counted { counter, step, width, condition, bound, only_to_words, turns };
+        let counted = Counted { counter, step, width, condition, bound, turns };
         counted.leads_to_the_bound().then_some(counted)
     };
     let Instruction { a, b, .. } = branch;
     match branch_operands(&branch) {
-        (condition, bound @ Operand::Imm(_)) => of(a, condition, (bound, true)),
+        (condition, bound @ Operand::Imm(_)) => of(a, condition, bound),
         (condition, _) => match [b, a].map(|reg| bound(reg, &writes)) {
             [Some(bound), _] => of(a, condition, bound),
             [None, Some(bound)] => of(b, condition.swapped(), bound),
@@ -145,23 +141,17 @@ fn step(reg: Reg, writes: &Writes) -> Option<(Step, Width)> {
     }
 }
 
-/// What a register holds in all turns where the branch looks at it, and whether that is known to be a sign-extended word.
-fn bound(reg: Reg, writes: &Writes) -> Option<(Operand, bool)> {
-    let in_register = Operand::Reg(host(reg));
-    if is_unchanged(reg, writes) {
-        return Some((in_register, false));
-    }
-    let (_, by) = writes[reg.index()];
-    let by = by?;
+/// What a register holds in all turns where the branch looks at it.
+fn bound(reg: Reg, writes: &Writes) -> Option<Operand> {
+    let in_register = Some(Operand::Reg(host(reg)));
+    let (_, Some(by)) = writes[reg.index()] else { return in_register };
     match by.op {
-        Op::LoadImm | Op::LoadImm64 => Some((Operand::Imm(i32::try_from(by.x as i64).ok()?), true)),
+        Op::LoadImm | Op::LoadImm64 => i32::try_from(by.x as i64).ok().map(Operand::Imm),
         // Where the branch alone looks at it, it may be extended for the comparison only: see `super::compare`.
         _ if effects::is_sign_extended(&by) => None,
         // Computed in each turn from what no turn changes.
-        _ if effects::is_pure(by.op) && effects::reads(&by).iter().all(|read| is_unchanged(read.reg, writes)) => {
-            Some((in_register, false))
-        }
-        _ => None,
+        _ if !effects::is_pure(by.op) => None,
+        _ => in_register.filter(|_| effects::reads(&by).iter().all(|read| is_unchanged(read.reg, writes))),
     }
 }
 
@@ -170,6 +160,20 @@ fn is_unchanged(reg: Reg, writes: &Writes) -> bool {
 }
 
 impl Counted {
+    /// How far the turns but the last one lead by this constant step.
+    pub fn reach(&self, step: i32) -> i32 {
+        (self.turns - 1) as i32 * step.saturating_abs()
+    }
+
+    /// The bound's register, if several turns may be taken only when that holds a sign-extended word: the sign extensions of both sides compare as
+    /// words do, but a whole register may be no sign extension.
+    pub fn must_be_word(&self) -> Option<u8> {
+        match (self.width, self.bound) {
+            (Width::W32, Operand::Reg(bound)) if self.condition != Condition::NotEqual => Some(bound),
+            _ => None,
+        }
+    }
+
     /// Whether it counts up; what a register holds may do that.
     pub fn is_up(&self) -> bool {
         match self.step {
@@ -218,6 +222,7 @@ mod tests {
     fn to_a_register() {
         let counted = with(up(), &[], until_8()).expect("it counts");
         assert_eq!((counted.step, counted.condition), (Step::Constant(8), Condition::NotEqual));
+        assert_eq!(counted.reach(8), 4 * 8);
         assert!(matches!(counted.bound, Operand::Reg(reg) if reg == host(Reg::clamped(8))));
         let swapped = with(up(), &[], inst(Op::BranchLtU, 7, 8, 0)).map(|counted| counted.condition);
         assert_eq!(swapped, Some(Condition::Below));
@@ -280,7 +285,7 @@ mod tests {
     fn words_count_to_words() {
         let only_to_words = |op, x| {
             let counted = with(inst(Op::AddImm32, 7, 7, 1), &[], inst(op, 7, 8, x));
-            counted.expect("it counts").only_to_words
+            counted.expect("it counts").must_be_word().is_some()
         };
         assert!(
             !only_to_words(Op::BranchNe, 0)
@@ -288,7 +293,7 @@ mod tests {
                 && !only_to_words(Op::BranchLtSImm, 9)
         );
         assert!(only_to_words(Op::BranchLtU, 0) && only_to_words(Op::BranchLtS, 0));
-        assert!(!with(up(), &[], inst(Op::BranchLtU, 7, 8, 0)).expect("it counts").only_to_words);
+        assert!(with(up(), &[], inst(Op::BranchLtU, 7, 8, 0)).expect("it counts").must_be_word().is_none());
     }
 
     #[test]

@@ -62,15 +62,12 @@ impl Translator<'_> {
             Operand::Reg(reg) => asm.binary(Binary::Sub, width, SCRATCH, reg),
             Operand::Imm(imm) => asm.binary_imm(BinaryImm::Sub, width, SCRATCH, imm),
         }
-        // How far the turns but the last one lead.
-        let steps = turns - 1;
         match step {
-            Step::Constant(step) => {
-                asm.binary_imm(BinaryImm::Cmp, width, SCRATCH, steps as i32 * step.saturating_abs());
-            }
+            Step::Constant(step) => asm.binary_imm(BinaryImm::Cmp, width, SCRATCH, counted.reach(step)),
             // What is more than the distance's part for one step is no step towards the bound, or too long a one.
             Step::Register(step) => {
-                asm.shift_imm(ShiftOp::Shr, width, SCRATCH, steps.next_power_of_two().trailing_zeros() as u8);
+                let steps = (turns - 1).next_power_of_two();
+                asm.shift_imm(ShiftOp::Shr, width, SCRATCH, steps.trailing_zeros() as u8);
                 asm.binary(Binary::Cmp, width, SCRATCH, host(step));
             }
         }
@@ -79,7 +76,7 @@ impl Translator<'_> {
 
     /// Jumps to `target` if the loop's bound is none up to which several turns may be taken.
     fn unless_word(&mut self, counted: &Counted, target: Target) {
-        let (true, Operand::Reg(bound)) = (counted.only_to_words, counted.bound) else { return };
+        let Some(bound) = counted.must_be_word() else { return };
         self.asm.move_sign_extended(SCRATCH, bound);
         self.asm.binary(Binary::Cmp, Width::W64, SCRATCH, bound);
         self.asm.jump_if(Condition::NotEqual, target);

@@ -72,36 +72,35 @@ impl Generator {
 
     /// Fills the bound before the loop, or gives what does so in each turn, perhaps from what `fixed` holds.
     fn bound(&mut self, draft: &mut Draft, bound: u8, fixed: u8, end: i64) -> Option<Inst> {
-        let in_each_turn = match self.rng.u8(0..12) {
-            0..3 => Inst::imm(Op::LoadImm, bound, end),
+        match self.rng.u8(0..12) {
+            0..3 => Some(Inst::imm(Op::LoadImm, bound, end)),
             3 | 4 => {
                 let distance = self.rng.i64(-40..40);
                 // Now and then from what a turn changes.
                 let fixed = if self.one_in(4) { self.rng.u8(0..13) } else { fixed };
                 draft.push(self.version, Inst::imm(Op::LoadImm64, fixed, end.wrapping_sub(distance)));
-                Inst::two(self.one_of(&[Op::AddImm64, Op::AddImm64, Op::AddImm32]), bound, fixed, distance)
+                Some(Inst::two(self.one_of(&[Op::AddImm64, Op::AddImm64, Op::AddImm32]), bound, fixed, distance))
             }
             _ => {
                 draft.push(self.version, Inst::imm(Op::LoadImm64, bound, end));
-                return None;
+                None
             }
-        };
-        Some(in_each_turn)
+        }
     }
 
     /// A branch back that a counter which adds `step` leaves at its bound.
     fn branch_to_bound(&mut self, step: i64, counter: u8, bound: u8) -> Inst {
-        let up = step > 0;
+        let (lower, upper) = if step > 0 { (counter, bound) } else { (bound, counter) };
         match self.rng.u8(0..4) {
             0 => Inst::two(Op::BranchNe, counter, bound, 0),
-            1 => Inst::two(Op::BranchLtS, if up { counter } else { bound }, if up { bound } else { counter }, 0),
-            2 => Inst::two(Op::BranchGeU, if up { bound } else { counter }, if up { counter } else { bound }, 0),
-            _ => Inst::two(Op::BranchLtU, if up { counter } else { bound }, if up { bound } else { counter }, 0),
+            1 => Inst::two(Op::BranchLtS, lower, upper, 0),
+            2 => Inst::two(Op::BranchGeU, upper, lower, 0),
+            _ => Inst::two(Op::BranchLtU, lower, upper, 0),
         }
     }
 
     fn step(&mut self) -> i64 {
-        let step = [1, 2, 4, 8, 16, 0x300][self.rng.usize(0..6)];
+        let step = self.one_of(&[1, 2, 4, 8, 16, 0x300]);
         match self.rng.u8(0..8) {
             0 => self.rng.i32(..).into(),
             1..4 => -step,
@@ -124,7 +123,7 @@ impl Generator {
 
     /// What a turn does with the counter or a pointer.
     fn in_turn(&mut self, with: u8, pool: &[u8]) -> Vec<Inst> {
-        let other = pool[self.rng.usize(0..pool.len())];
+        let other = self.one_of(pool);
         let offset = self.rng.i64(-8..9);
         let load = self.one_of(&LOADS);
         match self.rng.u8(0..9) {
