@@ -186,6 +186,11 @@ impl Assembler<'_> {
         self.put(Code::extended(0xf7, width, op as u8, to).short());
     }
 
+    /// `test reg, mask`, the mask sign-extended
+    pub fn test_imm(&mut self, width: Width, reg: u8, mask: i32) {
+        self.put(Code::extended(0xf7, width, 0, reg).then(u64::from(mask as u32), 4).short());
+    }
+
     /// `op to, amount`
     #[inline]
     pub fn shift_imm(&mut self, op: ShiftOp, width: Width, to: u8, amount: u8) {

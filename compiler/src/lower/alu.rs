@@ -137,17 +137,17 @@ pub fn xnor(asm: &mut Assembler, d: u8, a: u8, b: u8) {
     asm.unary(Unary::Not, Width::W64, d);
 }
 
-/// d ← a if `a condition b`, else b
-pub fn select(asm: &mut Assembler, condition: Condition, d: u8, a: u8, b: u8) {
+/// d ← a if `a condition b` in so many bits, else b
+pub fn select(asm: &mut Assembler, condition: Condition, width: Width, d: u8, a: u8, b: u8) {
     if d == a {
-        asm.binary(Binary::Cmp, Width::W64, b, a);
+        asm.binary(Binary::Cmp, width, b, a);
         asm.move_if(condition, d, b);
     } else if d == b {
-        asm.binary(Binary::Cmp, Width::W64, a, b);
+        asm.binary(Binary::Cmp, width, a, b);
         asm.move_if(condition, d, a);
     } else {
         asm.move_reg(SCRATCH, b);
-        asm.binary(Binary::Cmp, Width::W64, a, b);
+        asm.binary(Binary::Cmp, width, a, b);
         asm.move_if(condition, SCRATCH, a);
         asm.move_reg(d, SCRATCH);
     }

@@ -23,10 +23,10 @@ pub enum Operand {
     Imm(i32),
 }
 
-/// How a branch compares the one register with the other or a constant, the first on the left.
+/// What must hold for a branch to be taken.
 #[inline(always)]
-pub fn branch_operands(instruction: &Instruction) -> (Condition, Operand) {
-    let condition = match instruction.op {
+pub fn branch_condition(op: Op) -> Condition {
+    match op {
         Op::BranchEqImm | Op::BranchEq => Condition::Equal,
         Op::BranchNeImm | Op::BranchNe => Condition::NotEqual,
         Op::BranchLtUImm | Op::BranchLtU => Condition::Below,
@@ -38,12 +38,17 @@ pub fn branch_operands(instruction: &Instruction) -> (Condition, Operand) {
         Op::BranchGeSImm | Op::BranchGeS => Condition::GreaterOrEqual,
         Op::BranchGtSImm => Condition::Greater,
         other => unreachable!("{} is no branch", other.name()),
-    };
+    }
+}
+
+/// How a branch compares the one register with the other or a constant, the first on the left.
+#[inline(always)]
+pub fn branch_operands(instruction: &Instruction) -> (Condition, Operand) {
     let right = match instruction.op.info().format {
         Format::RegRegOffset => Operand::Reg(host(instruction.b)),
         _ => Operand::Imm(instruction.x as i32),
     };
-    (condition, right)
+    (branch_condition(instruction.op), right)
 }
 
 /// Sets the flags to the comparison of `a` with `b`.
@@ -74,8 +79,9 @@ pub fn set_imm(asm: &mut Assembler, condition: Condition, a: u8, b: u8, imm: i32
     set_to(asm, condition, a, a == b, |asm| compare_imm(asm, b, imm));
 }
 
+/// `to` ← whether the condition holds after what `compare` emits. `compared` says whether that looks at `to`.
 #[inline]
-fn set_to(asm: &mut Assembler, condition: Condition, to: u8, compared: bool, compare: impl FnOnce(&mut Assembler)) {
+pub fn set_to(asm: &mut Assembler, condition: Condition, to: u8, compared: bool, compare: impl FnOnce(&mut Assembler)) {
     // Clearing first is a dependency breaker and saves an extension; processors move registers without executing anything.
     let set = if compared { SCRATCH } else { to };
     asm.binary(Binary::Xor, Width::W32, set, set);

@@ -19,10 +19,10 @@ use tvm_isa::{Encoded, Instruction, OPERATIONS, Op, Reg};
 
 use crate::asm::Assembler;
 
-pub use compare::{Operand, branch_operands, compare, compare_low};
+pub use compare::{Operand, branch_condition, branch_operands, compare, compare_low};
 pub use memory::Access;
 pub use plain::{Emits, Emitter, plain, plain_emitter};
-pub use planned::{carry, carrying, extension, late, memory_access_at, product, sum, with_operand};
+pub use planned::{answer, ask, carry, carrying, extension, late, memory_access_at, product, sum, with_operand};
 
 /// What lowering needs to know about an instruction beyond its operands: how to emit it.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,13 @@
 //! Machine code that only the optimiser asks for: of instructions in other forms than their own.
 
-use tvm_isa::{Instruction, Op, Reg};
+use tvm_isa::{Format, Instruction, Op, Reg};
 
+use super::compare::set_to;
 use super::memory::{self, Access};
 use super::operands::Operands as _;
-use super::{Operand, alu, compare, mul_div, shift};
-use crate::asm::{Assembler, Binary, SCRATCH, Sum, Width, host};
-use crate::optimise::{Address, Carry, CarrySide, Extension, Operand as MemoryOperand, Product};
+use super::{Operand, alu, compare, compare_low, mul_div, shift};
+use crate::asm::{Assembler, Binary, Condition, SCRATCH, Sum, Width, host};
+use crate::optimise::{Address, Carry, Comparison, Extension, Operand as MemoryOperand, Product, Question, Side};
 
 /// Emits a guest memory access at an address made of other registers than the one the instruction names.
 pub fn memory_access_at(
@@ -69,11 +70,7 @@ pub fn sum(asm: &mut Assembler, to: Reg, address: &Address) {
 
 /// Emits the addition or subtraction of a carry.
 pub fn carry(asm: &mut Assembler, to: Reg, carry: &Carry) {
-    let right = match carry.right {
-        CarrySide::Reg(reg) => Operand::Reg(host(reg)),
-        CarrySide::Imm(imm) => Operand::Imm(imm),
-    };
-    compare(asm, host(carry.left), right);
+    compare(asm, host(carry.left), host_side(carry.right));
     add_carry(asm, to, carry);
 }
 
@@ -96,4 +93,61 @@ fn add_carry(asm: &mut Assembler, to: Reg, carry: &Carry) {
 /// Emits the extension of a lower half to 64 bits, and a shift after it.
 pub fn extension(asm: &mut Assembler, to: Reg, extension: Extension) {
     shift::extension(asm, host(to), host(extension.source), extension.signed, extension.left);
+}
+
+fn host_side(side: Side) -> Operand {
+    match side {
+        Side::Reg(reg) => Operand::Reg(host(reg)),
+        Side::Imm(imm) => Operand::Imm(imm),
+    }
+}
+
+/// Sets the flags to the answer of a question. Gives the condition under which it is yes.
+pub fn ask(asm: &mut Assembler, question: &Question) -> Condition {
+    let (left, right) = (host(question.left), host_side(question.right));
+    match (question.comparison, right) {
+        (Comparison::Low, _) => compare_low(asm, left, right),
+        (Comparison::ExtendLeft, _) => {
+            asm.move_sign_extended(SCRATCH, left);
+            compare(asm, SCRATCH, right);
+        }
+        (Comparison::ExtendRight, Operand::Reg(right)) => {
+            asm.move_sign_extended(SCRATCH, right);
+            compare(asm, left, Operand::Reg(SCRATCH));
+        }
+        (Comparison::Common, Operand::Reg(right)) => asm.binary(Binary::Test, Width::W64, left, right),
+        (Comparison::CommonLow, Operand::Reg(right)) => asm.binary(Binary::Test, Width::W32, left, right),
+        (Comparison::Common, Operand::Imm(mask)) => asm.test_imm(Width::W64, left, mask),
+        (Comparison::CommonLow, Operand::Imm(mask)) => asm.test_imm(Width::W32, left, mask),
+        (Comparison::Whole | Comparison::ExtendRight, _) => compare(asm, left, right),
+    }
+    question.condition
+}
+
+/// Emits an instruction that is no branch and asks this.
+pub fn answer(asm: &mut Assembler, instruction: &Instruction, question: &Question) {
+    let Instruction { op, a, d, x, .. } = *instruction;
+    match op {
+        Op::CmovIz | Op::CmovNz if a == d => {}
+        Op::CmovIz | Op::CmovNz => {
+            let condition = ask(asm, question);
+            asm.move_if(condition, host(d), host(a));
+        }
+        Op::CmovIzImm | Op::CmovNzImm => {
+            asm.load_constant(SCRATCH, x);
+            let condition = ask(asm, question);
+            asm.move_if(condition, host(a), SCRATCH);
+        }
+        Op::Min | Op::MinU | Op::Max | Op::MaxU => {
+            let (d, a, b) = instruction.reg_reg_reg();
+            alu::select(asm, question.condition, Width::W32, d, a, b);
+        }
+        _ => {
+            let to = if op.info().format == Format::RegRegReg { d } else { a };
+            let compared = question.left == to || question.right == Side::Reg(to);
+            set_to(asm, question.condition, host(to), compared, |asm| {
+                ask(asm, question);
+            });
+        }
+    }
 }

@@ -71,7 +71,7 @@ fn fold_access(plan: &mut [Planned], holders: &Holders<'_>, index: usize, base: 
     let Some((address, mut uses)) = best else { return };
     if let Some(reg) = lower::data_register(&instruction) {
         let demand = if instruction.op == Op::StoreIndU64 { Demand::Full } else { Demand::Low };
-        uses.push(Use { reg, value: holders.values.held(reg, index), demand });
+        uses.push(Use::new(reg, holders.values.held(reg, index), demand));
     }
     plan[index].form = Form::At(address);
     plan[index].uses = uses;
@@ -96,8 +96,8 @@ fn fold_sum(plan: &mut [Planned], holders: &Holders<'_>, index: usize) {
         (None, None) => return,
     };
     let mut uses = Uses::default();
-    uses.push(Use { reg: base, value: values.held(base, index), demand: Demand::Full });
-    uses.push(Use { reg: scaled, value, demand: Demand::Full });
+    uses.push(Use::new(base, values.held(base, index), Demand::Full));
+    uses.push(Use::new(scaled, value, Demand::Full));
     plan[index].form = Form::Sum(Address { base: Some(base), index: Some((scaled, scale)), disp: 0 });
     plan[index].uses = uses;
 }
@@ -130,7 +130,7 @@ impl Sum {
         let mut held = [None; 2];
         for (slot, term) in held.iter_mut().zip(&self.terms) {
             let (reg, value) = holders.holder(plan, term.value, at)?;
-            uses.push(Use { reg, value, demand: Demand::Low });
+            uses.push(Use::new(reg, value, Demand::Low));
             *slot = Some((reg, term.scale));
         }
         let (base, index) = match held {

@@ -12,6 +12,7 @@ use tvm_isa::{Instruction, Op, Reg};
 use super::effects::Demand;
 use super::holders::Holders;
 use super::operand::{is_barrier, reads, writes};
+use super::question::Side;
 use super::registers::RegSet;
 use super::values::Value;
 use super::{Duties, Form, Planned, Use, Uses};
@@ -27,21 +28,13 @@ pub struct Carry {
     /// Left side of the comparison.
     pub left: Reg,
     /// Right side of the comparison.
-    pub right: CarrySide,
+    pub right: Side,
     /// Whether it is subtracted.
     pub subtract: bool,
     /// Whether lower halves are added, and the sum is sign-extended.
     pub word: bool,
     /// The comparison's place in the region.
     pub comparison: u16,
-}
-
-/// Right side of a comparison.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum CarrySide {
-    Reg(Reg),
-    Imm(i32),
 }
 
 /// Adds carries where the flag is set. To be done when it is certain what is emitted.
@@ -63,7 +56,7 @@ pub fn join(plan: &mut [Planned], duties: Duties) {
 
 /// The instruction that can set the flag that instruction `index` adds, and where both can be done at once.
 fn place(plan: &[Planned], index: usize, carry: &Carry, exact: bool) -> Option<(usize, usize)> {
-    let CarrySide::Reg(right) = carry.right else { return None };
+    let Side::Reg(right) = carry.right else { return None };
     let compared = RegSet::of(carry.left).with(RegSet::of(right));
     let result = RegSet::of(plan[index].instruction.d);
     // What is between the two.
@@ -129,7 +122,7 @@ fn carry(plan: &[Planned], holders: &Holders<'_>, index: usize, from: Reg, outco
         _ => return None,
     };
     let mut uses = Uses::default();
-    let mut used = |reg: Reg, value: Value| uses.push(Use { reg, value, demand: Demand::Full });
+    let mut used = |reg: Reg, value: Value| uses.push(Use::new(reg, value, Demand::Full));
     let held = |reg: Reg| holders.holder(plan, values.held(reg, writer), index);
     let (left, left_value) = held(left)?;
     used(left, left_value);
@@ -137,14 +130,14 @@ fn carry(plan: &[Planned], holders: &Holders<'_>, index: usize, from: Reg, outco
         Some(right) => {
             let (right, right_value) = held(right)?;
             used(right, right_value);
-            CarrySide::Reg(right)
+            Side::Reg(right)
         }
-        None => CarrySide::Imm(x as i32),
+        None => Side::Imm(x as i32),
     };
     let adding = plan[index].instruction.op;
     let word = matches!(adding, Op::Add32 | Op::Sub32);
     let demand = if word { Demand::Low } else { Demand::Full };
-    uses.push(Use { reg: from, value: values.held(from, index), demand });
+    uses.push(Use::new(from, values.held(from, index), demand));
     let (comparison, subtract) = (u16::try_from(writer).ok()?, matches!(adding, Op::Sub64 | Op::Sub32));
     Some((Carry { from, left, right, subtract, word, comparison }, uses))
 }

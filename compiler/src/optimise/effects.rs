@@ -20,20 +20,31 @@ pub struct Read {
     pub reg: Reg,
     /// How much of it matters.
     pub demand: Demand,
+    /// Whether it is passed on: no more of it matters than of the result.
+    pub passed_on: bool,
 }
 
-/// The registers an instruction reads, at most three of them. Host calls and `sbrk` see all registers; that is not
+/// What an instruction reads, at most four times a register. Host calls and `sbrk` see all registers; that is not
 /// listed here (see [`sees_all`]).
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Reads {
-    list: [Option<Read>; 3],
+    list: [Option<Read>; 4],
 }
 
 impl Reads {
-    /// Adds a read.
-    pub fn push(&mut self, reg: Reg, demand: Demand) {
+    /// Adds a read that the operation computes something from.
+    fn push(&mut self, reg: Reg, demand: Demand) {
+        self.add(Read { reg, demand, passed_on: false });
+    }
+
+    /// Adds a read that the operation passes on.
+    fn pass_on(&mut self, reg: Reg) {
+        self.add(Read { reg, demand: Demand::Full, passed_on: true });
+    }
+
+    fn add(&mut self, read: Read) {
         let free = self.list.iter_mut().find(|slot| slot.is_none());
-        *free.expect("no instruction reads more than three registers") = Some(Read { reg, demand });
+        *free.expect("no instruction reads more than four times") = Some(read);
     }
 
     /// The reads.
@@ -66,13 +77,19 @@ pub fn reads(instruction: &Instruction) -> Reads {
     let Instruction { op, a, b, d, x, .. } = *instruction;
     let mut reads = Reads::default();
     match op.info().format {
+        Format::RegRegReg if matches!(op, Op::CmovIz | Op::CmovNz) => {
+            reads.push(b, Full);
+            reads.pass_on(a);
+            reads.pass_on(d);
+        }
         Format::RegRegReg => {
             let demand = if low_operands(op) { Low } else { Full };
             reads.push(a, demand);
             // Amounts of shifts and rotations are taken modulo 32 or 64.
             reads.push(b, if is_shift_by_reg(op) { Low } else { demand });
-            if matches!(op, Op::CmovIz | Op::CmovNz) {
-                reads.push(d, Full);
+            if passes_on(op) {
+                reads.pass_on(a);
+                reads.pass_on(b);
             }
         }
         Format::RegReg => reads.push(a, if low_operands(op) { Low } else { Full }),
@@ -83,8 +100,8 @@ pub fn reads(instruction: &Instruction) -> Reads {
         Format::RegRegImm if is_indirect_load(op) => reads.push(b, Low),
         Format::RegRegImm => {
             reads.push(b, if low_operands(op) || low_by_immediate(op, x) { Low } else { Full });
-            if matches!(op, Op::CmovIzImm | Op::CmovNzImm) {
-                reads.push(a, Full);
+            if passes_on(op) {
+                reads.pass_on(a);
             }
         }
         Format::RegImmImm => reads.push(a, Low),
@@ -218,6 +235,11 @@ pub fn keeps_low(op: Op) -> bool {
             | Op::XorImm
             | Op::ShloLImm64
     )
+}
+
+/// Whether the result of the operation is one of its operands, or a constant.
+pub fn passes_on(op: Op) -> bool {
+    matches!(op, Op::CmovIz | Op::CmovNz | Op::CmovIzImm | Op::CmovNzImm | Op::Min | Op::MinU | Op::Max | Op::MaxU)
 }
 
 fn is_shift_by_reg(op: Op) -> bool {

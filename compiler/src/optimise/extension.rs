@@ -30,7 +30,7 @@ pub fn pair(plan: &mut [Planned], holders: &Holders<'_>) {
         }
         if let Some((extension, value)) = extension(plan, holders, index) {
             let mut uses = Uses::default();
-            uses.push(Use { reg: extension.source, value, demand: Demand::Low });
+            uses.push(Use::new(extension.source, value, Demand::Low));
             plan[index].form = Form::Extension(extension);
             plan[index].uses = uses;
         }

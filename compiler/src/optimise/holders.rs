@@ -34,31 +34,39 @@ impl InPlace {
         self.allowed.get(at).copied().unwrap_or(false)
     }
 
-    /// Forbids it where a plan looks at a value in a register that holds another, and where a carry is added of which
-    /// the comparison is made all the same. Says whether there were such places.
+    /// Forbids it where a plan looks at a value in a register that holds another, and where a carry is added, or an answer given, of which the
+    /// comparison is made all the same. One of these may be the reason of another: first questions are forbidden, then what else is wrong, and
+    /// at last answers that are given besides others. Says whether there were such places.
     pub fn forbid_wrong(&mut self, plan: &[Planned], values: &Values) -> bool {
+        let stays = |at: u16| plan[usize::from(at)].form != Form::Nothing;
         let mut holds = values.at_start();
-        let mut wrong = false;
+        let [mut questions, mut others, mut answers] = [const { Vec::new() }; 3];
         for (at, planned) in plan.iter().enumerate() {
             if planned.form == Form::Nothing {
                 continue;
             }
             let holds_it = |reg: Reg, value: Value| values.origin(holds[reg.index()]) == values.origin(value);
-            let needless = match planned.form {
-                Form::Carry(carry) => plan[usize::from(carry.comparison)].form != Form::Nothing,
-                _ => false,
-            };
-            if needless || !planned.uses.iter().all(|used| holds_it(used.reg, used.value)) {
-                wrong = true;
-                if let Some(allowed) = self.allowed.get_mut(at) {
-                    *allowed = false;
-                }
+            let right = planned.uses.iter().all(|used| holds_it(used.reg, used.value));
+            match planned.form {
+                Form::Ask(_) if !right => questions.push(at),
+                Form::Ask(question) if question.instead_of.is_some_and(stays) => answers.push(at),
+                Form::Carry(carry) if stays(carry.comparison) => others.push(at),
+                _ if !right => others.push(at),
+                _ => {}
             }
             if let Some(reg) = effects::written(&planned.instruction) {
                 holds[reg.index()] = values.held(reg, at + 1);
             }
         }
-        wrong
+        let Some(wrong) = [questions, others, answers].into_iter().find(|wrong| !wrong.is_empty()) else {
+            return false;
+        };
+        for at in wrong {
+            if let Some(allowed) = self.allowed.get_mut(at) {
+                *allowed = false;
+            }
+        }
+        true
     }
 }
 

@@ -3,11 +3,12 @@
 use tvm_isa::{Instruction, Op, Pc, Reg};
 
 use super::address::MAX_STEPS;
+use super::compare::Comparison;
 use super::effects::Demand;
 use super::flow::Block;
 use super::liveness::MAX_ROUNDS;
 use super::{Address, Duties, Flow, Form, Live, Liveness, plan};
-use super::{carry, holders, late, operand, product};
+use super::{carry, compare, holders, late, operand, product, question};
 
 /// Blocks that each jump to the one before them, the first of which looks at `reg`.
 fn jumping_backwards(count: u32, reg: Reg) -> Flow {
@@ -137,4 +138,41 @@ fn additions_taken_together() {
     };
     assert!(all_but_last_go(2) && all_but_last_go(holders::MAX_WRITES));
     assert!(!all_but_last_go(holders::MAX_WRITES + 1));
+}
+
+/// Whether a conditional move behind so many of these, each made of the one before and the first of a comparison, asks that comparison.
+fn asks_the_comparison(between: Instruction, count: usize) -> bool {
+    let mut region = vec![instruction(Op::SetLtS, 1, 2, 3)];
+    region.resize(1 + count, between);
+    region.push(instruction(Op::CmovIz, 4, 3, 5));
+    let form = forms(&region, &[5]).pop();
+    form.and_then(|form| form.question().copied()).is_some_and(|question| question.left == Reg::clamped(1))
+}
+
+#[test]
+fn steps_from_a_question_to_what_it_is_asked_of() {
+    let is_zero = Instruction { x: 1, ..instruction(Op::SetLtUImm, 3, 3, 0) };
+    assert!(asks_the_comparison(is_zero, question::MAX_STEPS - 1));
+    assert!(!asks_the_comparison(is_zero, question::MAX_STEPS));
+}
+
+#[test]
+fn steps_in_which_a_value_must_turn_out_to_be_a_truth() {
+    let turned_round = Instruction { x: 1, ..instruction(Op::XorImm, 3, 3, 0) };
+    // The first of these is the step to what must be 0 or 1.
+    assert!(asks_the_comparison(turned_round, question::MAX_TRUTH_STEPS + 1));
+    assert!(!asks_the_comparison(turned_round, question::MAX_TRUTH_STEPS + 2));
+}
+
+#[test]
+fn steps_in_which_a_value_must_turn_out_to_be_extended() {
+    let comparison = |operations: usize| {
+        let mut region = vec![instruction(Op::AddImm32, 1, 1, 0)];
+        region.resize(1 + operations, Instruction { x: 7, ..instruction(Op::XorImm, 1, 1, 0) });
+        region.push(instruction(Op::BranchLtUImm, 1, 0, 0));
+        let form = forms(&region, &[]).pop();
+        form.and_then(|form| form.question().copied()).map(|question| question.comparison)
+    };
+    assert_eq!(comparison(compare::MAX_DEPTH), Some(Comparison::Low));
+    assert_eq!(comparison(compare::MAX_DEPTH + 1), None);
 }

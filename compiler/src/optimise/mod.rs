@@ -10,7 +10,8 @@
 //! * adds constants at once that are added one after the other ([`steps`]),
 //! * makes one machine instruction of a pair of shifts ([`extension`]),
 //! * adds and subtracts carries ([`carry`]),
-//! * compares 32 bits where 64 would say the same, and extends for comparisons only what nobody else looks at ([`compare`]),
+//! * asks what answers came from, not the answers ([`question`]); compares 32 bits where 64 would say the same, and extends for comparisons only
+//!   what nobody else looks at ([`compare`]),
 //! * leaves out what nobody looks at: whole instructions, or their sign extensions ([`needs`], [`late`]),
 //! * and at last, when it is certain what is emitted, makes loads operands of operations ([`operand`]), computes both halves of a
 //!   product at once ([`product`]), adds carries where they come up, and notes which registers need not be kept ([`fixed`]).
@@ -39,6 +40,7 @@ mod liveness;
 mod needs;
 mod operand;
 mod product;
+mod question;
 mod registers;
 mod returns;
 mod sink;
@@ -47,7 +49,7 @@ mod tails;
 mod values;
 
 pub use address::Address;
-pub use carry::{Carry, CarrySide};
+pub use carry::Carry;
 pub use compare::Comparison;
 pub use counted::{Counted, Step};
 pub use credit::Credits;
@@ -56,6 +58,7 @@ pub use flow::Flow;
 pub use liveness::Liveness;
 pub use operand::Operand;
 pub use product::{Half, Product};
+pub use question::{Question, Side};
 pub use registers::{Live, RegSet};
 pub use returns::Guess;
 pub use sink::sink;
@@ -87,8 +90,8 @@ pub enum Form {
     Carry(Carry),
     /// An addition or subtraction, and that of its carry, which goes to this register.
     Carrying(Carry, Reg),
-    /// A branch that compares in another way.
-    Compare(Comparison),
+    /// A branch, a conditional move or a comparison that asks another question than its own.
+    Ask(Question),
     /// A bitwise operation on lower halves, whose result is sign-extended.
     Late,
     /// An operation that takes an operand from memory.
@@ -98,11 +101,11 @@ pub enum Form {
 }
 
 impl Form {
-    /// How a branch of this form compares.
-    pub fn comparison(self) -> Comparison {
+    /// What is asked instead of the instruction's own question.
+    pub fn question(&self) -> Option<&Question> {
         match self {
-            Self::Compare(comparison) => comparison,
-            _ => Comparison::Whole,
+            Self::Ask(question) => Some(question),
+            _ => None,
         }
     }
 }
@@ -128,25 +131,34 @@ struct Use {
     reg: Reg,
     value: Value,
     demand: Demand,
+    /// Whether no more of it matters than of the result.
+    passed_on: bool,
 }
 
-/// What the code of an instruction looks at: at most three values.
+impl Use {
+    /// A value that something is computed from.
+    fn new(reg: Reg, value: Value, demand: Demand) -> Self {
+        Self { reg, value, demand, passed_on: false }
+    }
+}
+
+/// What the code of an instruction looks at: at most four times a value.
 #[derive(Clone, Copy, Default, Debug)]
-struct Uses([Option<Use>; 3]);
+struct Uses([Option<Use>; 4]);
 
 impl Uses {
     /// What an instruction itself looks at, as instruction number `at` of its region.
     fn of(instruction: &Instruction, values: &Values, at: usize) -> Self {
         let mut uses = Self::default();
-        for Read { reg, demand } in effects::reads(instruction).iter() {
-            uses.push(Use { reg, value: values.held(reg, at), demand });
+        for Read { reg, demand, passed_on } in effects::reads(instruction).iter() {
+            uses.push(Use { reg, value: values.held(reg, at), demand, passed_on });
         }
         uses
     }
 
     fn push(&mut self, new: Use) {
         let free = self.0.iter_mut().find(|slot| slot.is_none());
-        *free.expect("no instruction looks at more than three values") = Some(new);
+        *free.expect("no instruction looks at values more than four times") = Some(new);
     }
 
     fn iter(&self) -> impl Iterator<Item = Use> + '_ {
@@ -204,7 +216,7 @@ fn attempt(region: &[Instruction], duties: Duties, values: &Values, in_place: &I
     address::fold(out, &holders);
     extension::pair(out, &holders);
     carry::fold(out, &holders);
-    compare::narrow(&mut out[..free], values);
+    question::ask(&mut out[..free], &holders);
     steps::join(&mut out[..free], &holders);
     needs::drop_unneeded(out, values, duties);
     compare::settle(out, values);

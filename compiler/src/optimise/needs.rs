@@ -46,7 +46,8 @@ pub fn drop_unneeded(plan: &mut [Planned], values: &Values, duties: Duties) {
         }
         planned.low = low_is_enough;
         for used in planned.uses.iter() {
-            let demand = if low_is_enough || is_late { Demand::Low } else { used.demand };
+            let low = low_is_enough || is_late || used.passed_on && result == Some(Demand::Low);
+            let demand = if low { Demand::Low } else { used.demand };
             needs.want(used.value, demand);
         }
     }

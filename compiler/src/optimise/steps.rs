@@ -14,11 +14,11 @@ use super::{Form, Planned, Use, Uses};
 /// Lets additions of constants start from where the first of them does.
 pub fn join(plan: &mut [Planned], holders: &Holders<'_>) {
     for index in 0..plan.len() {
-        if let Some((Use { reg, value, demand }, sum)) = start(plan, holders, index) {
+        if let Some((from, sum)) = start(plan, holders, index) {
             let instruction = &mut plan[index].instruction;
-            (instruction.b, instruction.x) = (reg, i64::from(sum) as u64);
+            (instruction.b, instruction.x) = (from.reg, i64::from(sum) as u64);
             let mut uses = Uses::default();
-            uses.push(Use { reg, value, demand });
+            uses.push(from);
             plan[index].uses = uses;
         }
     }
@@ -35,7 +35,7 @@ fn start(plan: &[Planned], holders: &Holders<'_>, index: usize) -> Option<(Use, 
         Demand::Full => return None,
     };
     let (reg, value) = holders.holder(plan, value, index)?;
-    Some((Use { reg, value, demand }, sum))
+    Some((Use::new(reg, value, demand), sum))
 }
 
 /// What an addition of a constant adds it to, the constant, and how many bits of the sum are right.

@@ -1,18 +1,18 @@
 //! Instructions with control flow: where they lead, and what is left to the interpreter.
 
 use tvm_abi::{HostCall, Site, Stub};
-use tvm_isa::{BranchRule, Gas, Instruction, Op, Pc, Reg};
+use tvm_isa::{BranchRule, Gas, Instruction, Op, Pc};
 
 use super::Translator;
-use crate::asm::{Condition, SCRATCH, Target, host};
+use crate::asm::{Condition, Target, host};
 use crate::control::{self, DynamicJump};
 use crate::lower::{self, Operand};
-use crate::optimise::{Comparison, Guess};
+use crate::optimise::{Guess, Question};
 
 impl Translator<'_> {
-    /// Emits control flow; a branch compares in this way.
+    /// Emits control flow; a branch asks this instead of its own question, if anything.
     #[inline(always)]
-    pub(super) fn control(&mut self, instruction: &Instruction, give_back: Gas, comparison: Comparison) {
+    pub(super) fn control(&mut self, instruction: &Instruction, give_back: Gas, question: Option<&Question>) {
         let Instruction { op, pc, x, y, .. } = *instruction;
         match op {
             Op::Fallthrough if self.may_fall_through(instruction.next_pc()) => {}
@@ -40,7 +40,7 @@ impl Translator<'_> {
                 let load = Some((host(instruction.a), x));
                 self.dynamic_jump(instruction, host(instruction.b), y as i32, load, give_back);
             }
-            _ => self.branch(instruction, give_back, comparison),
+            _ => self.branch(instruction, give_back, question),
         }
     }
 
@@ -65,11 +65,10 @@ impl Translator<'_> {
     }
 
     #[inline(always)]
-    pub(super) fn branch(&mut self, instruction: &Instruction, give_back: Gas, comparison: Comparison) {
-        let (condition, right) = lower::branch_operands(instruction);
+    pub(super) fn branch(&mut self, instruction: &Instruction, give_back: Gas, question: Option<&Question>) {
         let target = instruction.target().expect("branches have a static target");
         if let Some(target) = self.branch_target(instruction.pc, instruction.next_pc(), target, give_back) {
-            self.compare(instruction.a, right, comparison);
+            let condition = self.ask(instruction, question);
             self.asm.jump_if(condition, target);
         }
     }
@@ -90,22 +89,15 @@ impl Translator<'_> {
         }
     }
 
-    /// Compares a register for a branch.
+    /// Sets the flags to what a branch asks. Gives the condition under which it is taken.
     #[inline(always)]
-    pub(super) fn compare(&mut self, left: Reg, right: Operand, comparison: Comparison) {
-        let (asm, left) = (&mut self.asm, host(left));
-        match (comparison, right) {
-            (Comparison::Low, _) => lower::compare_low(asm, left, right),
-            (Comparison::ExtendLeft, _) => {
-                asm.move_sign_extended(SCRATCH, left);
-                lower::compare(asm, SCRATCH, right);
-            }
-            (Comparison::ExtendRight, Operand::Reg(right)) => {
-                asm.move_sign_extended(SCRATCH, right);
-                lower::compare(asm, left, Operand::Reg(SCRATCH));
-            }
-            _ => lower::compare(asm, left, right),
+    pub(super) fn ask(&mut self, branch: &Instruction, question: Option<&Question>) -> Condition {
+        if let Some(question) = question {
+            return lower::ask(&mut self.asm, question);
         }
+        let (condition, right) = lower::branch_operands(branch);
+        lower::compare(&mut self.asm, host(branch.a), right);
+        condition
     }
 
     /// Where a jump to a block leads from the end of the region being emitted.

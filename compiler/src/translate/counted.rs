@@ -20,7 +20,7 @@ use super::ways::CountedLoop;
 use super::{Stopped, Translator};
 use crate::asm::{Binary, BinaryImm, Condition, SCRATCH, ShiftOp, Target, Width, host};
 use crate::control;
-use crate::lower::{self, Operand};
+use crate::lower::Operand;
 use crate::optimise::{Counted, Planned, Step};
 
 impl Translator<'_> {
@@ -41,8 +41,7 @@ impl Translator<'_> {
 
     /// Jumps to `target` where a branch is taken, or where it is not.
     pub(super) fn branch_if(&mut self, taken: bool, branch: &Planned, target: Target) {
-        let (condition, right) = lower::branch_operands(&branch.instruction);
-        self.compare(branch.instruction.a, right, branch.form.comparison());
+        let condition = self.ask(&branch.instruction, branch.form.question());
         self.asm.jump_if(if taken { condition } else { condition.inverted() }, target);
     }
 

@@ -9,7 +9,6 @@ use tvm_isa::{Encoded, Gas, Instruction, NUMBERS, OPERATIONS, Op, OpcodeNumbers,
 use super::{Stopped, Translator};
 use crate::asm::Assembler;
 use crate::lower::{self, Emits, Emitter, Ends, Lowering};
-use crate::optimise::Comparison;
 
 impl<'p> Emits<'p> for Translator<'p> {
     #[inline(always)]
@@ -167,7 +166,7 @@ impl<'p> Translator<'p> {
                 let text = lower::memory_access(&mut self.asm, access, instruction);
                 self.access_site(text, instruction.pc, give_back);
             }
-            Lowering::Control => self.control(instruction, give_back, Comparison::Whole),
+            Lowering::Control => self.control(instruction, give_back, None),
         }
     }
 
@@ -188,7 +187,7 @@ impl<'p> Translator<'p> {
     }
 
     fn known_control<const ROW: usize>(&mut self, encoded: Encoded<'p>, pc: Pc, give_back: Gas) {
-        self.control(&encoded.instruction(const { OPERATIONS[ROW].op }, pc), give_back, Comparison::Whole);
+        self.control(&encoded.instruction(const { OPERATIONS[ROW].op }, pc), give_back, None);
     }
 
     #[inline(always)]

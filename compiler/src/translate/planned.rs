@@ -235,6 +235,7 @@ impl Translator<'_> {
             (Form::Carry(carry), _) => lower::carry(&mut self.asm, to, carry),
             (Form::Carrying(carry, to), _) => lower::carrying(&mut self.asm, instruction, *to, carry),
             (Form::Extension(extension), _) => lower::extension(&mut self.asm, instruction.a, *extension),
+            (Form::Ask(question), Lowering::Plain) => lower::answer(&mut self.asm, instruction, question),
             (Form::Late, _) => lower::late(&mut self.asm, instruction),
             (Form::Product(product), _) => lower::product(&mut self.asm, instruction, product),
             (Form::Operand(operand), _) => {
@@ -252,7 +253,7 @@ impl Translator<'_> {
                 let text = lower::memory_access(&mut self.asm, access, instruction);
                 self.map.site(Site { text, pc: instruction.pc, give_back, base: None });
             }
-            (_, Lowering::Control) => self.control(instruction, give_back, form.comparison()),
+            (_, Lowering::Control) => self.control(instruction, give_back, form.question()),
             (_, Lowering::Plain) => lower::plain(&mut self.asm, instruction),
         }
         self.asm.needed = RegSet::ALL;

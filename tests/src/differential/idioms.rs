@@ -22,7 +22,8 @@ impl Generator {
     /// A sequence, in the registers of `pool`.
     pub(super) fn idiom(&mut self, pool: &[u8]) -> Vec<Inst> {
         let mut sequence = Sequence { pool, out: Vec::new() };
-        match self.rng.u8(0..20) {
+        match self.rng.u8(0..24) {
+            20.. => self.question(&mut sequence),
             16..19 => self.memory_operand(&mut sequence),
             19 => self.bitwise(&mut sequence),
             0..5 => self.computed_address(&mut sequence),
@@ -52,11 +53,11 @@ impl Generator {
     }
 
     /// Another register, or often the same: computing in place.
-    fn target(&mut self, pool: &[u8], source: u8) -> u8 {
+    pub(super) fn target(&mut self, pool: &[u8], source: u8) -> u8 {
         if self.rng.bool() { source } else { self.one_of(pool) }
     }
 
-    fn push(&mut self, sequence: &mut Sequence<'_>, inst: Inst) {
+    pub(super) fn push(&mut self, sequence: &mut Sequence<'_>, inst: Inst) {
         sequence.out.push(inst);
         if self.one_in(5) {
             self.between(sequence);
@@ -283,7 +284,7 @@ impl Generator {
     }
 
     /// Somebody who looks at a register, at all of it or at a part.
-    fn looked_at(&mut self, sequence: &mut Sequence<'_>, result: u8) {
+    pub(super) fn looked_at(&mut self, sequence: &mut Sequence<'_>, result: u8) {
         let [d, other] = [(); 2].map(|()| self.one_of(sequence.pool));
         match self.rng.u8(0..10) {
             0 => {
@@ -459,7 +460,7 @@ impl Generator {
 }
 
 /// A sequence that grows.
-struct Sequence<'a> {
-    pool: &'a [u8],
-    out: Vec<Inst>,
+pub(super) struct Sequence<'a> {
+    pub pool: &'a [u8],
+    pub out: Vec<Inst>,
 }

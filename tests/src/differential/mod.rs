@@ -9,6 +9,7 @@ mod generate;
 mod idioms;
 mod loops;
 mod operations;
+mod questions;
 mod shrink;
 
 pub use case::{Case, Pages};

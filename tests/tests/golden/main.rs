@@ -12,6 +12,7 @@ mod forms;
 mod memory;
 mod multiply;
 mod passes;
+mod questions;
 mod render;
 
 use tvm_abi::{CpuFeatures, Tier};
@@ -110,7 +111,8 @@ fn passes_of_the_best_tier() {
         ("pass_address", passes::address()),
         ("pass_extension", passes::extension()),
         ("pass_carry", passes::carry()),
-        ("pass_compare", passes::compare()),
+        ("pass_question", questions::question()),
+        ("pass_compare", questions::compare()),
         ("pass_needs", passes::needs()),
         ("pass_credit", passes::credit()),
         ("pass_copies", passes::copies()),

@@ -7,10 +7,10 @@ use super::entry::{Entry, Shown};
 use super::forms::{IN_RAX, IN_RCX};
 
 /// Registers of the regions, a0 to a5.
-const A: [u8; 6] = [7, 8, 9, 10, 11, 12];
+pub(super) const A: [u8; 6] = [7, 8, 9, 10, 11, 12];
 
 /// A region of these instructions, of which only `wanted` is looked at behind it, in a service.
-fn service(note: &str, region: &[Inst], wanted: &[u8]) -> Entry {
+pub(super) fn service(note: &str, region: &[Inst], wanted: &[u8]) -> Entry {
     Entry { shown: Shown::Region, service: true, ..inner(note, region, wanted) }
 }
 
@@ -32,7 +32,7 @@ fn inner(note: &str, region: &[Inst], wanted: &[u8]) -> Entry {
 }
 
 /// Both.
-fn both(note: &str, region: &[Inst], wanted: &[u8]) -> [Entry; 2] {
+pub(super) fn both(note: &str, region: &[Inst], wanted: &[u8]) -> [Entry; 2] {
     [service(note, region, wanted), inner(note, region, wanted)]
 }
 
@@ -122,31 +122,6 @@ pub fn carry() -> Vec<Entry> {
     entries.push(service("operand overwritten", &[less, overwritten, take(Op::Add64)], &[low, high]));
     entries
 }
-
-pub fn compare() -> Vec<Entry> {
-    let word = |to, from| Inst::two(Op::AddImm32, to, from, 1);
-    let branch = |op| Inst::two(op, A[0], A[1], 0);
-    let mut entries = Vec::new();
-    for op in [Op::BranchLtU, Op::BranchGeS] {
-        let region = [word(A[0], A[0]), word(A[1], A[1]), Inst { x: BRANCH_BYTES, ..branch(op) }];
-        entries.extend(both("", &region, &[]));
-    }
-    let one = [word(A[0], A[0]), Inst { x: BRANCH_BYTES, ..branch(Op::BranchEq) }];
-    entries.push(service("one side unknown", &one, &[]));
-    entries.push(service("one side unknown and the other one wanted behind", &one, &[A[0]]));
-    let turned = [word(A[1], A[1]), Inst { x: BRANCH_BYTES, ..branch(Op::BranchLtS) }];
-    entries.extend(both("the left side unknown", &turned, &[]));
-    let looked_at = [one[0], Inst::three(Op::Add64, A[2], A[2], A[0]), one[1]];
-    entries.push(service("one side unknown and the other one looked at", &looked_at, &[A[2]]));
-    let imm = Inst { y: BRANCH_BYTES + 1, ..Inst::imm(Op::BranchNeImm, A[0], 9) };
-    entries.push(service("", &[word(A[0], A[0]), imm], &[]));
-    entries.push(service("wanted behind", &[word(A[0], A[0]), imm], &[A[0]]));
-    entries.push(service("leads nowhere", &[word(A[0], A[0]), Inst { y: 1, ..imm }], &[]));
-    entries
-}
-
-/// Length of a branch on two registers: one this far leads to the next block.
-const BRANCH_BYTES: i64 = 6;
 
 pub fn needs() -> Vec<Entry> {
     let word = Inst::three(Op::Add32, A[0], A[1], A[2]);
