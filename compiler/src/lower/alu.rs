@@ -122,7 +122,22 @@ pub fn and_inv(asm: &mut Assembler, d: u8, a: u8, b: u8) {
     if asm.has(CpuFeatures::BMI1) {
         emit!(asm; andn Rq(d), Rq(b), Rq(a));
     } else {
-        emit!(asm; mov rdx, Rq(b); not rdx; and rdx, Rq(a); mov Rq(d), rdx);
+        inverted_and(asm, d, a, b);
+    }
+}
+
+/// d ← a & ~b, without an instruction for it and without the scratch register
+fn inverted_and(asm: &mut Assembler, d: u8, a: u8, b: u8) {
+    if a == b {
+        asm.binary(Binary::Xor, Width::W32, d, d);
+    } else if d == a {
+        asm.unary(Unary::Not, Width::W64, d);
+        asm.binary(Binary::Or, Width::W64, d, b);
+        asm.unary(Unary::Not, Width::W64, d);
+    } else {
+        asm.move_reg(d, b);
+        asm.unary(Unary::Not, Width::W64, d);
+        asm.binary(Binary::And, Width::W64, d, a);
     }
 }
 

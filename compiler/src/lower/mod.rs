@@ -22,7 +22,9 @@ use crate::asm::Assembler;
 pub use compare::{Operand, branch_condition, branch_operands, compare, compare_low};
 pub use memory::Access;
 pub use plain::{Emits, Emitter, plain, plain_emitter};
-pub use planned::{answer, ask, carry, carrying, extension, late, memory_access_at, product, sum, with_operand};
+pub use planned::{
+    answer, ask, carry, carrying, extension, late, memory_access_at, product, sum, with_held, with_operand,
+};
 
 /// What lowering needs to know about an instruction beyond its operands: how to emit it.
 #[derive(Clone, Copy, Debug)]
@@ -138,6 +140,21 @@ pub fn keeps_scratch(op: Op) -> bool {
             | Op::Or
             | Op::MulImm64
             | Op::Mul64
+            | Op::OrImm
+            | Op::XorImm
+            | Op::AndInv
+            | Op::ShloLImm32
+            | Op::ShloRImm32
+            | Op::SharRImm32
+            | Op::SharRImm64
+            | Op::RotR32Imm
+            | Op::RotR64Imm
+            | Op::MulImm32
+            | Op::Mul32
+            | Op::SignExtend8
+            | Op::SignExtend16
+            | Op::ZeroExtend16
+            | Op::ReverseBytes
     );
     simple || matches!(lowering(op), Lowering::Memory(_))
 }

@@ -36,6 +36,23 @@ pub fn with_operand(asm: &mut Assembler, instruction: &Instruction, operand: &Me
     site
 }
 
+/// Emits an operation with an operand that is in the scratch register.
+pub fn with_held(asm: &mut Assembler, instruction: &Instruction, operand: &MemoryOperand) {
+    let to = host(instruction.d);
+    match instruction.op {
+        Op::Add64 => asm.binary(Binary::Add, Width::W64, to, SCRATCH),
+        Op::Sub64 => asm.binary(Binary::Sub, Width::W64, to, SCRATCH),
+        Op::And => asm.binary(Binary::And, Width::W64, to, SCRATCH),
+        Op::Or => asm.binary(Binary::Or, Width::W64, to, SCRATCH),
+        Op::Xor => asm.binary(Binary::Xor, Width::W64, to, SCRATCH),
+        Op::Mul64 => asm.multiply(Width::W64, to, SCRATCH),
+        other => unreachable!("{} takes no word from memory", other.name()),
+    }
+    if operand.extended {
+        asm.sign_extend_32(to);
+    }
+}
+
 /// Emits what an instruction does for the unsigned product of its operands.
 pub fn product(asm: &mut Assembler, instruction: &Instruction, product: &Product) {
     let (d, a, b) = instruction.reg_reg_reg();

@@ -8,7 +8,7 @@ use super::effects::Demand;
 use super::flow::Block;
 use super::liveness::MAX_ROUNDS;
 use super::{Address, Duties, Flow, Form, Live, Liveness, plan};
-use super::{carry, compare, holders, late, operand, product, question};
+use super::{carry, compare, forward, holders, late, operand, product, question};
 
 /// Blocks that each jump to the one before them, the first of which looks at `reg`.
 fn jumping_backwards(count: u32, reg: Reg) -> Flow {
@@ -175,4 +175,16 @@ fn steps_in_which_a_value_must_turn_out_to_be_extended() {
     };
     assert_eq!(comparison(compare::MAX_DEPTH), Some(Comparison::Low));
     assert_eq!(comparison(compare::MAX_DEPTH + 1), None);
+}
+
+/// A word, and others behind it that are stored before it is loaded.
+#[test]
+fn stores_that_are_remembered() {
+    let is_held = |others: usize| {
+        let place = |number: usize| Instruction { x: 8 * number as u64, ..instruction(Op::StoreIndU64, 3, 2, 0) };
+        let mut region: Vec<_> = (0..=others).map(place).collect();
+        region.push(Instruction { x: 0, ..instruction(Op::LoadIndU64, 4, 2, 0) });
+        forms(&region, &[4]).pop() == Some(Form::Held)
+    };
+    assert!(is_held(forward::MAX_STORES - 1) && !is_held(forward::MAX_STORES));
 }

@@ -14,7 +14,7 @@
 //!   what nobody else looks at ([`compare`]),
 //! * leaves out what nobody looks at: whole instructions, or their sign extensions ([`needs`], [`late`]),
 //! * and at last, when it is certain what is emitted, makes loads operands of operations ([`operand`]), computes both halves of a
-//!   product at once ([`product`]), adds carries where they come up, and notes which registers need not be kept ([`fixed`]).
+//!   product at once ([`product`]), adds carries where they come up, keeps what was just stored ([`forward`]), and notes which registers need not be kept ([`fixed`]).
 //!
 //! What somebody may look at behind a region comes from [`liveness`], which walks the whole program. How exact registers must be at
 //! exits is the caller's choice, [`crate::Observed`].
@@ -32,6 +32,7 @@ mod effects;
 mod extension;
 mod fixed;
 mod flow;
+mod forward;
 mod holders;
 mod late;
 #[cfg(test)]
@@ -98,6 +99,8 @@ pub enum Form {
     Operand(Operand),
     /// One or both halves of a product that is computed once.
     Product(Product),
+    /// A load of what is in the scratch register.
+    Held,
 }
 
 impl Form {
@@ -123,6 +126,8 @@ pub struct Planned {
     uses: Uses,
     /// Whether nobody looks at the upper half of the result, and the lower half depends on lower halves only.
     low: bool,
+    /// Whether what it stores is put into the scratch register, too.
+    pub kept: bool,
 }
 
 /// A value that emitted code looks at, in a register that must hold it there.
@@ -184,6 +189,7 @@ pub fn plan(region: &[Instruction], duties: Duties, out: &mut Vec<Planned>) {
     operand::fold(out, duties);
     product::join(out, &values, duties);
     carry::join(out, duties);
+    forward::keep(out, &values);
     fixed::note_needed(out, duties);
 }
 
@@ -208,6 +214,7 @@ fn attempt(region: &[Instruction], duties: Duties, values: &Values, in_place: &I
         uses: Uses::of(&instruction, values, at),
         needed: RegSet::ALL,
         low: false,
+        kept: false,
     }));
     let holders = Holders { values, in_place };
     // What the interpreter may execute stays as it is.

@@ -29,6 +29,8 @@ pub struct Operand {
     pub wide: bool,
     /// Whether the result is sign-extended from 32 bits.
     pub extended: bool,
+    /// Whether it is in the scratch register besides, and taken from there.
+    pub held: bool,
 }
 
 /// Puts loads into the operations that use them. To be done when it is certain what is emitted.
@@ -158,7 +160,7 @@ fn combine(plan: &mut [Planned], load: usize, index: usize, at: usize, from: Reg
     uses.push(other_use(&operation, from));
     plan[load].form = Form::Nothing;
     plan[index].form = Form::Nothing;
-    let form = Form::Operand(Operand { load: load_number, address, computed, wide, extended });
+    let form = Form::Operand(Operand { load: load_number, address, computed, wide, extended, held: false });
     plan[at] = Planned { form, uses, ..operation };
 }
 

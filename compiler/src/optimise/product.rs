@@ -111,7 +111,18 @@ fn join_two(plan: &mut [Planned], waits: &mut [bool], first: usize, second: usiz
 
 /// Whether the emitted code leaves the scratch register alone. Where it can be left in between, the interpreter goes on and computes the
 /// other half itself.
-fn keeps_scratch(planned: &Planned) -> bool {
-    let simple = matches!(planned.form, Form::Plain | Form::Narrow | Form::At(_) | Form::Sum(_) | Form::Operand(_));
+pub(super) fn keeps_scratch(planned: &Planned) -> bool {
+    let simple = matches!(
+        planned.form,
+        Form::Plain
+            | Form::Narrow
+            | Form::At(_)
+            | Form::Sum(_)
+            | Form::Operand(_)
+            | Form::Late
+            | Form::Carry(_)
+            | Form::Carrying(..)
+            | Form::Extension(_)
+    );
     simple && lower::keeps_scratch(planned.instruction.op)
 }

@@ -7,6 +7,7 @@ use tvm_isa::{Gas, Instruction, Pc};
 
 use super::ways::{CopiedLoop, Ways};
 use super::{Stopped, Translator};
+use crate::asm::{SCRATCH, host};
 use crate::lower::{self, Lowering};
 use crate::optimise::{self, Address, Duties, Flow, Form, Live, Liveness, Planned, RegSet};
 
@@ -221,6 +222,9 @@ impl Translator<'_> {
     fn planned(&mut self, planned: &Planned, give_back: Gas, exact: bool) {
         let Planned { instruction, form, .. } = planned;
         let to = instruction.d;
+        if planned.kept {
+            self.asm.move_reg(SCRATCH, host(instruction.a));
+        }
         if lower::has_fixed_registers(instruction.op) {
             self.asm.needed = planned.needed;
         }
@@ -238,6 +242,8 @@ impl Translator<'_> {
             (Form::Ask(question), Lowering::Plain) => lower::answer(&mut self.asm, instruction, question),
             (Form::Late, _) => lower::late(&mut self.asm, instruction),
             (Form::Product(product), _) => lower::product(&mut self.asm, instruction, product),
+            (Form::Operand(operand), _) if operand.held => lower::with_held(&mut self.asm, instruction, operand),
+            (Form::Held, _) => self.asm.move_reg(host(instruction.a), SCRATCH),
             (Form::Operand(operand), _) => {
                 let load = &self.region[usize::from(operand.load)];
                 let text = lower::with_operand(&mut self.asm, instruction, operand);

@@ -11,6 +11,7 @@ mod loops;
 mod operations;
 mod questions;
 mod shrink;
+mod spills;
 
 pub use case::{Case, Pages};
 pub use compare::{Agreement, Difference, compare};

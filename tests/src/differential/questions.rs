@@ -23,7 +23,9 @@ const ANSWERS_IMM: [Op; 10] = [
     Op::ShloRImm64,
 ];
 /// What is made of answers.
-const TURNS: [(Op, i64); 8] = [
+const TURNS: [(Op, i64); 10] = [
+    (Op::XorImm, 1),
+    (Op::XorImm, 1),
     (Op::XorImm, 1),
     (Op::XorImm, 1),
     (Op::SetLtUImm, 1),
@@ -51,10 +53,16 @@ impl Generator {
             let op = self.one_of(&ANSWERS_IMM);
             let x = match op {
                 Op::ShloLImm64 | Op::ShloRImm64 => self.rng.i64(28..64),
+                Op::AndImm if !self.one_in(3) => self.rng.i64(1..4),
                 _ if self.one_in(4) => self.value() as i32 as i64,
                 _ => self.rng.i64(-3..4),
             };
             self.push(sequence, Inst::two(op, answer, a, x));
+            if op == Op::ShloLImm64 && self.rng.bool() {
+                // A bit that has become the sign.
+                let branch = self.one_of(&[Op::BranchLtSImm, Op::BranchGeSImm]);
+                return self.push(sequence, Inst::imm(branch, answer, 0));
+            }
         }
         let turns = if self.one_in(6) { self.rng.usize(0..MAX_TURNS) } else { self.rng.usize(0..3) };
         for _ in 0..turns {
@@ -70,8 +78,8 @@ impl Generator {
 
     /// What is compared: often a small number, so that it is sometimes equal to another, or what a 32-bit operation made of it.
     fn side(&mut self, sequence: &mut Sequence<'_>, side: u8) {
-        if !self.one_in(3) {
-            let x = self.rng.i64(-2..3);
+        if self.rng.bool() {
+            let x = self.rng.i64(-2..4);
             self.push(sequence, Inst::imm(Op::LoadImm, side, x));
         }
         if self.rng.bool() {
@@ -111,7 +119,10 @@ impl Generator {
         } else {
             self.push(sequence, asker);
         }
-        if !ends {
+        if !ends && self.rng.bool() {
+            let address = self.mapped();
+            self.push(sequence, Inst::imm(Op::StoreU32, to, address as i64));
+        } else if !ends {
             self.looked_at(sequence, to);
         }
     }

@@ -124,6 +124,7 @@ fn passes_of_the_best_tier() {
         ("pass_late", passes::late()),
         ("pass_operand", passes::operand()),
         ("pass_product", passes::product()),
+        ("pass_forward", passes::forward()),
         ("pass_fixed", passes::fixed()),
     ];
     for (name, entries) in passes {

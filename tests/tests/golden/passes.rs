@@ -123,6 +123,23 @@ pub fn carry() -> Vec<Entry> {
     entries
 }
 
+pub fn forward() -> Vec<Entry> {
+    let [word, base, other, out, loaded, ..] = A;
+    let store = |reg, at| Inst::two(Op::StoreIndU64, reg, base, at);
+    let (gone, load) = (Inst::imm(Op::LoadImm, word, 5), load(loaded, base, 8));
+    let mut entries = Vec::new();
+    entries.extend(both("", &[store(word, 8), gone, load], &[loaded]));
+    let combined = Inst::three(Op::Xor, out, out, loaded);
+    entries.push(service("an operand", &[store(word, 8), gone, load, combined], &[out]));
+    entries.push(service("beside another", &[store(word, 8), store(other, 16), load], &[loaded]));
+    entries.push(service("overwritten in part", &[store(word, 8), store(other, 15), load], &[loaded]));
+    let elsewhere = Inst::two(Op::StoreIndU8, other, out, 0);
+    entries.push(service("perhaps overwritten", &[store(word, 8), elsewhere, load], &[loaded]));
+    let compared = Inst::three(Op::SetLtU, other, other, out);
+    entries.push(service("scratch register needed", &[store(word, 8), compared, load], &[other, loaded]));
+    entries
+}
+
 pub fn needs() -> Vec<Entry> {
     let word = Inst::three(Op::Add32, A[0], A[1], A[2]);
     let copy = Inst::three(Op::MoveReg, A[3], A[0], 0);
