@@ -36,8 +36,8 @@ pub fn with_operand(asm: &mut Assembler, instruction: &Instruction, operand: &Me
     site
 }
 
-/// Emits an operation with an operand that is in the scratch register.
-pub fn with_held(asm: &mut Assembler, instruction: &Instruction, operand: &MemoryOperand) {
+/// Emits an operation of 64 bits with an operand that is in the scratch register.
+pub fn with_held(asm: &mut Assembler, instruction: &Instruction) {
     let to = host(instruction.d);
     match instruction.op {
         Op::Add64 => asm.binary(Binary::Add, Width::W64, to, SCRATCH),
@@ -47,9 +47,6 @@ pub fn with_held(asm: &mut Assembler, instruction: &Instruction, operand: &Memor
         Op::Xor => asm.binary(Binary::Xor, Width::W64, to, SCRATCH),
         Op::Mul64 => asm.multiply(Width::W64, to, SCRATCH),
         other => unreachable!("{} takes no word from memory", other.name()),
-    }
-    if operand.extended {
-        asm.sign_extend_32(to);
     }
 }
 

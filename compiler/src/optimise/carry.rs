@@ -63,7 +63,7 @@ fn place(plan: &[Planned], index: usize, carry: &Carry, exact: bool) -> Option<(
     let (mut read, mut written) = (RegSet::EMPTY, RegSet::EMPTY);
     for at in (index.saturating_sub(MAX_DISTANCE)..index).rev() {
         let before = &plan[at];
-        if before.form == Form::Nothing {
+        if before.form.is_nothing() {
             continue;
         }
         if sets_flag(before, carry.left, right) {
@@ -84,7 +84,7 @@ fn place(plan: &[Planned], index: usize, carry: &Carry, exact: bool) -> Option<(
 /// or subtracts it from that.
 fn sets_flag(planned: &Planned, left: Reg, right: Reg) -> bool {
     let Instruction { op, a, b, d, .. } = planned.instruction;
-    planned.form == Form::Plain
+    planned.form.is_plain()
         && match op {
             Op::Add64 => left == d && right != d && (right == a || right == b),
             Op::Sub64 => (left, right) == (a, b) && d != a && d != b,
@@ -96,7 +96,7 @@ fn sets_flag(planned: &Planned, left: Reg, right: Reg) -> bool {
 pub fn fold(plan: &mut [Planned], holders: &Holders<'_>) {
     for index in 0..plan.len() {
         let Planned { instruction: Instruction { op, a, b, .. }, form, .. } = plan[index];
-        if form != Form::Plain || !holders.may_count_on_others(index) {
+        if !form.is_plain() || !holders.may_count_on_others(index) {
             continue;
         }
         let found = match op {

@@ -25,7 +25,7 @@ pub struct Extension {
 /// Finds the pairs of a region.
 pub fn pair(plan: &mut [Planned], holders: &Holders<'_>) {
     for index in 0..plan.len() {
-        if plan[index].form != Form::Plain {
+        if !plan[index].form.is_plain() {
             continue;
         }
         if let Some((extension, value)) = extension(plan, holders, index) {

@@ -35,7 +35,7 @@ pub fn keep(plan: &mut [Planned], values: &Values) {
     let mut half_waits = false;
     for at in 0..plan.len() {
         let planned = plan[at];
-        if planned.form == Form::Nothing {
+        if planned.form.is_nothing() {
             continue;
         }
         let is_free = |store: usize| held == Some(store) || needed.is_none_or(|needed| needed < store);

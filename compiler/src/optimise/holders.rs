@@ -38,11 +38,11 @@ impl InPlace {
     /// comparison is made all the same. One of these may be the reason of another: first questions are forbidden, then what else is wrong, and
     /// at last answers that are given besides others. Says whether there were such places.
     pub fn forbid_wrong(&mut self, plan: &[Planned], values: &Values) -> bool {
-        let stays = |at: u16| plan[usize::from(at)].form != Form::Nothing;
+        let stays = |at: u16| !plan[usize::from(at)].form.is_nothing();
         let mut holds = values.at_start();
         let [mut questions, mut others, mut answers] = [const { Vec::new() }; 3];
         for (at, planned) in plan.iter().enumerate() {
-            if planned.form == Form::Nothing {
+            if planned.form.is_nothing() {
                 continue;
             }
             let holds_it = |reg: Reg, value: Value| values.origin(holds[reg.index()]) == values.origin(value);

@@ -7,9 +7,9 @@
 
 use tvm_isa::{Instruction, Op};
 
+use super::Planned;
 use super::effects::{self, Demand};
 use super::values::{Value, Values};
-use super::{Form, Planned};
 
 /// Bitwise operations from a result down to the extensions that are saved.
 pub(super) const MAX_DEPTH: usize = 3;
@@ -18,7 +18,7 @@ pub(super) const MAX_DEPTH: usize = 3;
 /// from that.
 pub fn gains(plan: &[Planned], values: &Values, index: usize, wanted: impl Fn(Value) -> Option<Demand> + Copy) -> bool {
     let Planned { instruction, form, .. } = &plan[index];
-    let is_open = *form == Form::Plain && is_bitwise(instruction.op);
+    let is_open = form.is_plain() && is_bitwise(instruction.op);
     is_open && saved_by_operands(plan, values, index, wanted, MAX_DEPTH).is_some_and(|saved| saved > 1)
 }
 
@@ -50,7 +50,7 @@ fn saved_by(
     let writer = value.writer()?;
     let Planned { instruction, form, .. } = &plan[writer];
     let saved = if effects::is_sign_extended(instruction) {
-        usize::from(*form == Form::Plain && extends(instruction))
+        usize::from(form.is_plain() && extends(instruction))
     } else if is_bitwise(instruction.op) && depth > 0 {
         saved_by_operands(plan, values, writer, wanted, depth - 1)?
     } else {

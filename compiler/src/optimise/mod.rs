@@ -104,6 +104,16 @@ pub enum Form {
 }
 
 impl Form {
+    /// Whether nothing is emitted.
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+
+    /// Whether it is emitted as it is.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain)
+    }
+
     /// What is asked instead of the instruction's own question.
     pub fn question(&self) -> Option<&Question> {
         match self {

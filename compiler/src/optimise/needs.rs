@@ -32,7 +32,7 @@ pub fn drop_unneeded(plan: &mut [Planned], values: &Values, duties: Duties) {
             planned.form = Form::Nothing;
             continue;
         }
-        if planned.form == Form::Plain && effects::can_be_narrow(instruction.op) && result == Some(Demand::Low) {
+        if planned.form.is_plain() && effects::can_be_narrow(instruction.op) && result == Some(Demand::Low) {
             planned.form = Form::Narrow;
         }
         if effects::sees_all(instruction.op) || exact && lowering_can_leave(instruction.op) {

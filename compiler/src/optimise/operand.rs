@@ -49,7 +49,7 @@ pub fn fold(plan: &mut [Planned], duties: Duties) {
             continue;
         }
         let planned = &plan[index];
-        if let Some(reg) = effects::written(&planned.instruction).filter(|_| planned.form != Form::Nothing) {
+        if let Some(reg) = effects::written(&planned.instruction).filter(|_| !planned.form.is_nothing()) {
             loads[reg.index()] = bytes_loaded(planned).map(|_| index);
         }
     }
@@ -174,7 +174,7 @@ pub(super) fn live_behind(plan: &[Planned], Duties { live, exact, .. }: Duties) 
     let mut behind = vec![RegSet::EMPTY; plan.len()];
     for (planned, behind) in plan.iter().zip(&mut behind).rev() {
         *behind = live;
-        if planned.form == Form::Nothing {
+        if planned.form.is_nothing() {
             continue;
         }
         live = live.without(writes(planned)).with(reads(planned));
@@ -207,7 +207,7 @@ pub(super) fn can_leave(planned: &Planned) -> bool {
 
 /// The instructions between two others that are emitted.
 pub(super) fn emitted_between(plan: &[Planned], first: usize, second: usize) -> impl Iterator<Item = &Planned> {
-    plan[first + 1..second].iter().filter(|between| between.form != Form::Nothing)
+    plan[first + 1..second].iter().filter(|between| !between.form.is_nothing())
 }
 
 /// Whether no result may be moved over an instruction, because all registers must be right where it executes.

@@ -9,7 +9,7 @@ use tvm_isa::{Instruction, Op};
 use super::effects::Demand;
 use super::holders::Holders;
 use super::values::Value;
-use super::{Form, Planned, Use, Uses};
+use super::{Planned, Use, Uses};
 
 /// Lets additions of constants start from where the first of them does.
 pub fn join(plan: &mut [Planned], holders: &Holders<'_>) {
@@ -46,6 +46,6 @@ fn addition(planned: &Planned) -> Option<(Value, i32, Demand)> {
         Op::AddImm32 => Demand::Low,
         _ => return None,
     };
-    let used = planned.uses.iter().next().filter(|_| planned.form == Form::Plain)?;
+    let used = planned.uses.iter().next().filter(|_| planned.form.is_plain())?;
     Some((used.value, i32::try_from(x as i64).ok()?, demand))
 }

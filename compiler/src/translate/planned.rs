@@ -242,7 +242,7 @@ impl Translator<'_> {
             (Form::Ask(question), Lowering::Plain) => lower::answer(&mut self.asm, instruction, question),
             (Form::Late, _) => lower::late(&mut self.asm, instruction),
             (Form::Product(product), _) => lower::product(&mut self.asm, instruction, product),
-            (Form::Operand(operand), _) if operand.held => lower::with_held(&mut self.asm, instruction, operand),
+            (Form::Operand(operand), _) if operand.held => lower::with_held(&mut self.asm, instruction),
             (Form::Held, _) => self.asm.move_reg(host(instruction.a), SCRATCH),
             (Form::Operand(operand), _) => {
                 let load = &self.region[usize::from(operand.load)];

@@ -328,7 +328,7 @@ impl Generator {
     }
 
     /// A store of a register where it will be compared.
-    fn stored(&mut self, sequence: &mut Sequence<'_>, data: u8) {
+    pub(super) fn stored(&mut self, sequence: &mut Sequence<'_>, data: u8) {
         let op = self.one_of(&[Op::StoreU8, Op::StoreU16, Op::StoreU32, Op::StoreU64, Op::StoreU64]);
         let address = self.mapped();
         self.push(sequence, Inst::imm(op, data, address as i64));

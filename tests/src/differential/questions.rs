@@ -42,6 +42,9 @@ impl Generator {
     /// An answer, what is made of it, and who asks it.
     pub(super) fn question(&mut self, sequence: &mut Sequence<'_>) {
         let [a, b] = [(); 2].map(|()| self.one_of(sequence.pool));
+        if self.one_in(3) {
+            return self.close_question(sequence, a, b);
+        }
         for side in [a, b] {
             self.side(sequence, side);
         }
@@ -58,11 +61,6 @@ impl Generator {
                 _ => self.rng.i64(-3..4),
             };
             self.push(sequence, Inst::two(op, answer, a, x));
-            if op == Op::ShloLImm64 && self.rng.bool() {
-                // A bit that has become the sign.
-                let branch = self.one_of(&[Op::BranchLtSImm, Op::BranchGeSImm]);
-                return self.push(sequence, Inst::imm(branch, answer, 0));
-            }
         }
         let turns = if self.one_in(6) { self.rng.usize(0..MAX_TURNS) } else { self.rng.usize(0..3) };
         for _ in 0..turns {
@@ -73,6 +71,43 @@ impl Generator {
         }
         for _ in 0..self.rng.u8(1..3) {
             self.asker(sequence, answer, a, b);
+        }
+    }
+
+    /// What must be looked at closely before another question may be asked.
+    fn close_question(&mut self, sequence: &mut Sequence<'_>, a: u8, b: u8) {
+        let pool = sequence.pool;
+        let [answer, to] = [(); 2].map(|()| self.one_of(pool));
+        match self.rng.u8(0..3) {
+            // A bit that has become the sign.
+            0 => {
+                let by = self.rng.i64(28..64);
+                self.push(sequence, Inst::two(Op::ShloLImm64, answer, a, by));
+                let branch = self.one_of(&[Op::BranchLtSImm, Op::BranchGeSImm]);
+                self.push(sequence, Inst::imm(branch, answer, 0));
+            }
+            // What may be more than 1, turned round as if it were not.
+            1 => {
+                let mask = self.rng.i64(1..4);
+                self.push(sequence, Inst::two(Op::AndImm, answer, a, mask));
+                self.push(sequence, Inst::two(Op::XorImm, answer, answer, 1));
+                let moves = self.one_of(&[Op::CmovIz, Op::CmovNz]);
+                self.push(sequence, Inst::three(moves, to, b, answer));
+                self.stored(sequence, to);
+            }
+            // One side whose upper half says something, and of the result the lower one.
+            _ => {
+                let by = self.rng.i64(-2..3);
+                self.push(sequence, Inst::two(Op::AddImm32, a, a, by));
+                let least = self.one_of(&[Op::MinU, Op::Min, Op::MaxU, Op::Max]);
+                self.push(sequence, Inst::three(least, to, a, b));
+                let address = self.mapped();
+                self.push(sequence, Inst::imm(Op::StoreU32, to, address as i64));
+                if a != to {
+                    self.push(sequence, Inst::imm(Op::LoadImm, a, 5));
+                }
+                self.push(sequence, Inst::imm(Op::LoadImm, to, 5));
+            }
         }
     }
 
