@@ -128,3 +128,26 @@ fn lower_halves_are_chosen_between() {
         assert_eq!(forms(&region, &[])[..2], [Form::Narrow, Form::Narrow]);
     }
 }
+
+#[test]
+fn only_what_is_extended_is_compared_by_halves() {
+    let word = |reg| inst(Op::AddImm32, reg, reg, 9);
+    // What the last instruction before a branch on register 2 makes of registers 1 and 2, of which these are words.
+    let is_low = |words: &[u8], last: Instruction| {
+        let mut region: Vec<_> = words.iter().map(|&reg| word(reg)).collect();
+        region.extend([last, inst(Op::BranchLtUImm, 2, 0, 7)]);
+        let question = forms(&region, &[]).pop().and_then(|form| form.question().copied());
+        question.is_some_and(|question| question.comparison == Comparison::Low)
+    };
+    for op in [Op::MinU, Op::Max, Op::And, Op::Or, Op::Xor, Op::CmovIz, Op::CmovNz] {
+        let moves = matches!(op, Op::CmovIz | Op::CmovNz);
+        let last = three(op, 2, 1, if moves { 5 } else { 2 });
+        assert!(is_low(&[1, 2], last), "{}", op.name());
+        assert!(!is_low(&[1], last) && !is_low(&[2], last), "{}", op.name());
+    }
+    for op in [Op::AndImm, Op::OrImm, Op::XorImm] {
+        assert!(is_low(&[1], inst(op, 2, 1, -7)) && !is_low(&[2], inst(op, 2, 1, -7)), "{}", op.name());
+    }
+    assert!(is_low(&[2], inst(Op::CmovIzImm, 2, 5, 7)) && !is_low(&[1], inst(Op::CmovIzImm, 2, 5, 7)));
+    assert!(!is_low(&[1, 2], three(Op::Add64, 2, 1, 2)) && !is_low(&[1], inst(Op::AddImm64, 2, 1, 1)));
+}
