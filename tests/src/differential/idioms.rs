@@ -22,7 +22,7 @@ impl Generator {
     /// A sequence, in the registers of `pool`.
     pub(super) fn idiom(&mut self, pool: &[u8]) -> Vec<Inst> {
         let mut sequence = Sequence { pool, out: Vec::new() };
-        match self.rng.u8(0..28) {
+        match self.rng.u8(0..31) {
             20..25 => self.question(&mut sequence),
             25.. => self.spill(&mut sequence),
             16..19 => self.memory_operand(&mut sequence),

@@ -19,10 +19,17 @@ impl Generator {
         if !self.one_in(5) {
             let address = self.mapped();
             self.push(sequence, Inst::imm(Op::LoadImm, base, address as i64));
+            if !self.one_in(4) {
+                // Mostly as no constant, which accesses would take into their addresses.
+                sequence.out.push(Inst::two(Op::OrImm, base, base, 0));
+            }
         }
         let at = self.rng.i64(-20..20);
+        if self.one_in(4) {
+            return self.spill_within_product(sequence, base, at);
+        }
         self.push(sequence, Inst::two(Op::StoreIndU64, word, base, at));
-        for _ in 0..self.rng.u8(0..4) {
+        for _ in 0..self.rng.u8(0..3) {
             self.meanwhile(sequence, base, at);
         }
         let (load, from) = match self.rng.u8(0..8) {
@@ -46,21 +53,36 @@ impl Generator {
         self.looked_at(sequence, loaded);
     }
 
+    /// The same while one half of a product waits for the other.
+    fn spill_within_product(&mut self, sequence: &mut Sequence<'_>, base: u8, at: i64) {
+        let [half, a, b, word, loaded] = [(); 5].map(|()| self.one_of(sequence.pool));
+        let mut halves = [Op::Mul64, Op::MulUpperUU];
+        self.rng.shuffle(&mut halves);
+        sequence.out.extend([
+            Inst::three(halves[0], half, a, b),
+            Inst::two(Op::StoreIndU64, half, base, at + 8),
+            Inst::two(Op::StoreIndU64, word, base, at),
+            Inst::two(Op::LoadIndU64, loaded, base, at),
+            Inst::three(halves[1], half, a, b),
+        ]);
+        self.looked_at(sequence, half);
+    }
+
     /// Something that may overwrite the word, or the register it is kept in.
     fn meanwhile(&mut self, sequence: &mut Sequence<'_>, base: u8, at: i64) {
         let pool = sequence.pool;
         let [a, b, d] = [(); 3].map(|()| self.one_of(pool));
         let near = at + self.rng.i64(-9..10);
-        let inst = match self.rng.u8(0..10) {
-            0 | 1 => Inst::two(self.one_of(&STORES), a, base, near),
+        let inst = match self.rng.u8(0..14) {
+            0 | 1 | 10 | 11 => Inst::two(self.one_of(&STORES), a, base, near),
             2 => {
                 let (op, y) = (self.one_of(&STORES_OF_IMMEDIATES), self.rng.i64(-5..5));
                 Inst { y, ..Inst::two(op, base, 0, near) }
             }
             // By way of another register.
-            3 => {
-                let apart = self.rng.i64(-9..10);
-                self.push(sequence, Inst::two(Op::AddImm64, d, base, apart));
+            3 | 12 | 13 => {
+                let (op, apart) = self.one_of(&[(Op::AddImm64, -8), (Op::OrImm, 0), (Op::XorImm, 8), (Op::XorImm, 16)]);
+                self.push(sequence, Inst::two(op, d, base, apart));
                 Inst::two(self.one_of(&STORES), a, d, near)
             }
             4 => {
