@@ -123,25 +123,14 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimise::{Duties, Live, RegSet, plan};
-    use tvm_isa::{Instruction, Pc, Reg};
-
-    fn inst(op: Op, a: u8, b: u8, x: i64) -> Instruction {
-        let [a, b] = [a, b].map(Reg::clamped);
-        Instruction { op, pc: Pc(0), length: 3, a, b, d: Reg::default(), x: x as u64, y: 0 }
-    }
-
-    fn three(op: Op, d: u8, a: u8, b: u8) -> Instruction {
-        Instruction { d: Reg::clamped(d), ..inst(op, a, b, 0) }
-    }
+    use crate::optimise::testing::{self, inst, three};
+    use crate::optimise::{Live, RegSet};
+    use tvm_isa::{Instruction, Reg};
 
     /// The plan of a region behind which somebody looks at all registers but 10.
     fn planned(region: &[Instruction]) -> Vec<Planned> {
         let all = RegSet::ALL.without(RegSet::of(Reg::clamped(10)));
-        let mut planned = Vec::new();
-        let live = Live { low: all, high: all };
-        plan(region, Duties { live, exact: false, last_may_be_interpreted: false }, &mut planned);
-        planned
+        testing::planned(region, Live { low: all, high: all })
     }
 
     /// Whether a word that is stored at 8 from register 2, and loaded behind `between`, is kept.

@@ -7,6 +7,7 @@ use super::compare::Comparison;
 use super::effects::Demand;
 use super::flow::Block;
 use super::liveness::MAX_ROUNDS;
+use super::testing::forms;
 use super::{Address, Duties, Flow, Form, Live, Liveness, plan};
 use super::{carry, compare, forward, holders, late, operand, product, question};
 
@@ -58,15 +59,6 @@ fn steps_from_an_address_to_what_it_comes_from() {
 fn instruction(op: Op, a: u8, b: u8, d: u8) -> Instruction {
     let [a, b, d] = [a, b, d].map(Reg::clamped);
     Instruction { op, pc: Pc(0), length: 3, a, b, d, x: 7, y: 0 }
-}
-
-/// The forms of a region of which only `wanted` is looked at behind it.
-fn forms(region: &[Instruction], wanted: &[u8]) -> Vec<Form> {
-    let mut live = Live::NONE;
-    wanted.iter().for_each(|&reg| live.add(Reg::clamped(reg), Demand::Full));
-    let mut planned = Vec::new();
-    plan(region, Duties { live, exact: false, last_may_be_interpreted: false }, &mut planned);
-    planned.iter().map(|planned| planned.form).collect()
 }
 
 /// Two instructions, the second one so many behind the first, with stores between them.

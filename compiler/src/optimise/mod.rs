@@ -47,6 +47,8 @@ mod returns;
 mod sink;
 mod steps;
 mod tails;
+#[cfg(test)]
+mod testing;
 mod values;
 
 pub use address::Address;

@@ -1,26 +1,7 @@
 //! Tests: what is asked instead of what.
 
 use super::*;
-use crate::optimise::{Duties, Live, plan};
-use tvm_isa::Pc;
-
-fn inst(op: Op, a: u8, b: u8, x: i64) -> Instruction {
-    let [a, b] = [a, b].map(Reg::clamped);
-    Instruction { op, pc: Pc(0), length: 3, a, b, d: Reg::default(), x: x as u64, y: 0 }
-}
-
-fn three(op: Op, d: u8, a: u8, b: u8) -> Instruction {
-    Instruction { d: Reg::clamped(d), ..inst(op, a, b, 0) }
-}
-
-/// The forms of a region, behind which somebody looks at these registers.
-fn forms(region: &[Instruction], wanted: &[u8]) -> Vec<Form> {
-    let mut live = Live::NONE;
-    wanted.iter().for_each(|&reg| live.add(Reg::clamped(reg), Demand::Full));
-    let mut planned = Vec::new();
-    plan(region, Duties { live, exact: false, last_may_be_interpreted: false }, &mut planned);
-    planned.iter().map(|planned| planned.form).collect()
-}
+use crate::optimise::testing::{forms, inst, three};
 
 /// What the last instruction of a region asks, whose result alone is looked at; the others go.
 fn asks(region: &[Instruction]) -> Option<(Condition, Reg, Side, Comparison)> {
