@@ -28,8 +28,9 @@ impl Generator {
         if self.one_in(4) {
             return self.spill_within_product(sequence, base, at);
         }
-        self.push(sequence, Inst::two(Op::StoreIndU64, word, base, at));
-        for _ in 0..self.rng.u8(0..3) {
+        // Nothing random in between: most of what there is needs the register that the word is kept in, or may overwrite the word.
+        sequence.out.push(Inst::two(Op::StoreIndU64, word, base, at));
+        for _ in 0..self.rng.u8(0..4) {
             self.meanwhile(sequence, base, at);
         }
         let (load, from) = match self.rng.u8(0..8) {
@@ -82,7 +83,7 @@ impl Generator {
             // By way of another register.
             3 | 12 | 13 => {
                 let (op, apart) = self.one_of(&[(Op::AddImm64, -8), (Op::OrImm, 0), (Op::XorImm, 8), (Op::XorImm, 16)]);
-                self.push(sequence, Inst::two(op, d, base, apart));
+                sequence.out.push(Inst::two(op, d, base, apart));
                 Inst::two(self.one_of(&STORES), a, d, near)
             }
             4 => {
@@ -95,6 +96,6 @@ impl Generator {
             8 => Inst::two(self.one_of(&[Op::XorImm, Op::RotR32Imm, Op::SharRImm64, Op::CmovIzImm]), d, a, 7),
             _ => Inst::three(Op::MoveReg, d, a, 0),
         };
-        self.push(sequence, inst);
+        sequence.out.push(inst);
     }
 }
