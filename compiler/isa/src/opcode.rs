@@ -295,6 +295,19 @@ impl Op {
         matches!(self, Self::Ecalli | Self::Sbrk)
     }
 
+    /// How many low bytes of its value a store writes; `None` of other operations.
+    #[must_use]
+    #[inline]
+    pub const fn stored_bytes(self) -> Option<usize> {
+        match self {
+            Self::StoreU8 | Self::StoreIndU8 | Self::StoreImmU8 | Self::StoreImmIndU8 => Some(1),
+            Self::StoreU16 | Self::StoreIndU16 | Self::StoreImmU16 | Self::StoreImmIndU16 => Some(2),
+            Self::StoreU32 | Self::StoreIndU32 | Self::StoreImmU32 | Self::StoreImmIndU32 => Some(4),
+            Self::StoreU64 | Self::StoreIndU64 | Self::StoreImmU64 | Self::StoreImmIndU64 => Some(8),
+            _ => None,
+        }
+    }
+
     /// Whether the operation ends a basic block (GP A.3).
     #[must_use]
     #[inline]

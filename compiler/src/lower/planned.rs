@@ -40,13 +40,20 @@ pub fn with_operand(asm: &mut Assembler, instruction: &Instruction, operand: &Me
 pub fn with_held(asm: &mut Assembler, instruction: &Instruction) {
     let to = host(instruction.d);
     match instruction.op {
-        Op::Add64 => asm.binary(Binary::Add, Width::W64, to, SCRATCH),
-        Op::Sub64 => asm.binary(Binary::Sub, Width::W64, to, SCRATCH),
-        Op::And => asm.binary(Binary::And, Width::W64, to, SCRATCH),
-        Op::Or => asm.binary(Binary::Or, Width::W64, to, SCRATCH),
-        Op::Xor => asm.binary(Binary::Xor, Width::W64, to, SCRATCH),
         Op::Mul64 => asm.multiply(Width::W64, to, SCRATCH),
-        other => unreachable!("{} takes no word from memory", other.name()),
+        op => asm.binary(binary(op), Width::W64, to, SCRATCH),
+    }
+}
+
+/// The machine operation that computes in place what an operation on two registers does.
+fn binary(op: Op) -> Binary {
+    match op {
+        Op::Add64 => Binary::Add,
+        Op::Sub64 => Binary::Sub,
+        Op::And => Binary::And,
+        Op::Or => Binary::Or,
+        Op::Xor => Binary::Xor,
+        other => unreachable!("{} is not combined with another operation", other.name()),
     }
 }
 
@@ -63,13 +70,7 @@ pub fn product(asm: &mut Assembler, instruction: &Instruction, product: &Product
 /// Emits a bitwise operation on lower halves and sign-extends the result.
 pub fn late(asm: &mut Assembler, instruction: &Instruction) {
     let (d, a, b) = instruction.reg_reg_reg();
-    let op = match instruction.op {
-        Op::And => Binary::And,
-        Op::Or => Binary::Or,
-        Op::Xor => Binary::Xor,
-        other => unreachable!("{} is not bitwise", other.name()),
-    };
-    alu::binary_low(asm, op, d, a, b);
+    alu::binary_low(asm, binary(instruction.op), d, a, b);
 }
 
 /// Emits a 64-bit sum with a scaled register.

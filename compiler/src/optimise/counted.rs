@@ -198,12 +198,7 @@ impl Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tvm_isa::Pc;
-
-    fn inst(op: Op, a: u8, b: u8, x: i64) -> Instruction {
-        let [a, b] = [a, b].map(Reg::clamped);
-        Instruction { op, pc: Pc(0), length: 3, a, b, d: Reg::default(), x: x as u64, y: 0 }
-    }
+    use crate::optimise::testing::{inst, three};
 
     /// How a loop counts that ends with this branch and has this before it besides counting in register 7.
     fn with(count: Instruction, others: &[Instruction], branch: Instruction) -> Option<Counted> {
@@ -255,7 +250,7 @@ mod tests {
 
     #[test]
     fn by_a_register() {
-        let add = |op, a, b, d| Instruction { d: Reg::clamped(d), ..inst(op, a, b, 0) };
+        let add = |op, a, b, d| three(op, d, a, b);
         let step = |counted: Option<Counted>| counted.map(|counted| (counted.step, counted.width));
         let by_9 = Step::Register(Reg::clamped(9));
         assert_eq!(step(with(add(Op::Add64, 7, 9, 7), &[], until_8())), Some((by_9, Width::W64)));

@@ -262,17 +262,6 @@ fn is_indirect_store(op: Op) -> bool {
     matches!(op, Op::StoreIndU8 | Op::StoreIndU16 | Op::StoreIndU32 | Op::StoreIndU64)
 }
 
-/// How many bytes an operation stores, if it stores.
-pub fn bytes_stored(op: Op) -> Option<i32> {
-    match op {
-        Op::StoreU8 | Op::StoreImmU8 | Op::StoreIndU8 | Op::StoreImmIndU8 => Some(1),
-        Op::StoreU16 | Op::StoreImmU16 | Op::StoreIndU16 | Op::StoreImmIndU16 => Some(2),
-        Op::StoreU32 | Op::StoreImmU32 | Op::StoreIndU32 | Op::StoreImmIndU32 => Some(4),
-        Op::StoreU64 | Op::StoreImmU64 | Op::StoreIndU64 | Op::StoreImmIndU64 => Some(8),
-        _ => None,
-    }
-}
-
 fn is_absolute_store(op: Op) -> bool {
     matches!(op, Op::StoreU8 | Op::StoreU16 | Op::StoreU32 | Op::StoreU64)
 }

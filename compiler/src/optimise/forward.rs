@@ -7,11 +7,10 @@
 
 use tvm_isa::Op;
 
-use super::operand::Operand;
+use super::operand::{self, Operand};
 use super::product::{self, Product};
 use super::values::{Value, Values};
 use super::{Address, Form, Planned, effects};
-use crate::lower;
 
 /// Most stores that are remembered; each costs every later one time.
 pub(super) const MAX_STORES: usize = 16;
@@ -70,13 +69,8 @@ fn loaded(planned: &Planned, values: &Values) -> Option<Place> {
 }
 
 fn own_place(planned: &Planned, values: &Values) -> Option<Place> {
-    let own = || Address {
-        base: lower::address_register(&planned.instruction),
-        index: None,
-        disp: planned.instruction.x as i32,
-    };
     match planned.form {
-        Form::Plain => place(planned, values, own()),
+        Form::Plain => place(planned, values, operand::own_address(planned)),
         Form::At(address) => place(planned, values, address),
         _ => None,
     }
@@ -100,7 +94,7 @@ impl Stored {
         if effects::sees_all(op) {
             return self.0.clear();
         }
-        let Some(bytes) = effects::bytes_stored(op) else { return };
+        let Some(bytes) = op.stored_bytes() else { return };
         let to = own_place(planned, values);
         self.0.retain(|&(place, _)| to.is_some_and(|to| place.is_apart_from(to, bytes)));
         if let (Some(to), Op::StoreIndU64) = (to, op) {
@@ -114,9 +108,9 @@ impl Stored {
 
 impl Place {
     /// Whether a word here has nothing in common with so many bytes there.
-    fn is_apart_from(self, other: Self, bytes: i32) -> bool {
+    fn is_apart_from(self, other: Self, bytes: usize) -> bool {
         let distance = other.disp.wrapping_sub(self.disp);
-        self.base == other.base && (distance >= 8 || distance <= -bytes)
+        self.base == other.base && (distance >= 8 || distance <= -(bytes as i32))
     }
 }
 

@@ -7,8 +7,8 @@ use super::compare::Comparison;
 use super::effects::Demand;
 use super::flow::Block;
 use super::liveness::MAX_ROUNDS;
-use super::testing::forms;
-use super::{Address, Duties, Flow, Form, Live, Liveness, plan};
+use super::testing::{forms, inst, planned};
+use super::{Address, Flow, Form, Live, Liveness};
 use super::{carry, compare, forward, holders, late, operand, product, question};
 
 /// Blocks that each jump to the one before them, the first of which looks at `reg`.
@@ -34,19 +34,12 @@ fn rounds_over_the_blocks() {
 
 /// The address of a load behind so many additions of 1, each to the register before.
 fn address_behind(additions: u8) -> Form {
-    let instruction = |op, a, b, x| {
-        let (a, b) = (Reg::clamped(a), Reg::clamped(b));
-        Instruction { op, pc: Pc(0), length: 3, a, b, d: Reg::default(), x, y: 0 }
-    };
     // The second register is written once, the others behind it again and again.
     let reg_behind = |additions: u8| if additions < 2 { additions } else { 2 + additions % 9 };
-    let add = |number: u8| instruction(Op::AddImm64, reg_behind(number), reg_behind(number - 1), 1);
+    let add = |number: u8| inst(Op::AddImm64, reg_behind(number), reg_behind(number - 1), 1);
     let mut region: Vec<_> = (1..=additions).map(add).collect();
-    region.push(instruction(Op::LoadIndU8, 12, reg_behind(additions), 0));
-    let mut planned = Vec::new();
-    let duties = Duties { live: Live::ALL, exact: false, last_may_be_interpreted: false };
-    plan(&region, duties, &mut planned);
-    planned.last().expect("the load is planned").form
+    region.push(inst(Op::LoadIndU8, 12, reg_behind(additions), 0));
+    planned(&region, Live::ALL).last().expect("the load is planned").form
 }
 
 #[test]

@@ -164,8 +164,9 @@ fn combine(plan: &mut [Planned], load: usize, index: usize, at: usize, from: Reg
     plan[at] = Planned { form, uses, ..operation };
 }
 
-fn own_address(load: &Planned) -> Address {
-    Address { base: lower::address_register(&load.instruction), index: None, disp: load.instruction.x as i32 }
+/// The address of an access that is emitted as it is.
+pub(super) fn own_address(access: &Planned) -> Address {
+    Address { base: lower::address_register(&access.instruction), index: None, disp: access.instruction.x as i32 }
 }
 
 /// The registers whose contents somebody looks at behind each instruction.

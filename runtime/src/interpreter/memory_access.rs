@@ -35,23 +35,11 @@ pub(super) fn execute(
         Op::LoadI32 | Op::LoadIndI32 => load::<4>(memory, address).map(|raw| raw as i32 as u64),
         Op::LoadU64 | Op::LoadIndU64 => load::<8>(memory, address),
         _ => {
-            let bytes = &stored.to_le_bytes()[..stored_bytes(op)?];
+            let bytes = &stored.to_le_bytes()[..op.stored_bytes()?];
             return Some(store(memory, address, bytes));
         }
     };
     Some(loaded.map(|value| regs[a.index()] = value))
-}
-
-/// How many low bytes of its value a store writes; `None` when `op` is no store.
-#[inline]
-fn stored_bytes(op: Op) -> Option<usize> {
-    match op {
-        Op::StoreU8 | Op::StoreIndU8 | Op::StoreImmU8 | Op::StoreImmIndU8 => Some(1),
-        Op::StoreU16 | Op::StoreIndU16 | Op::StoreImmU16 | Op::StoreImmIndU16 => Some(2),
-        Op::StoreU32 | Op::StoreIndU32 | Op::StoreImmU32 | Op::StoreImmIndU32 => Some(4),
-        Op::StoreU64 | Op::StoreIndU64 | Op::StoreImmU64 | Op::StoreImmIndU64 => Some(8),
-        _ => None,
-    }
 }
 
 /// The `N` bytes at `address` as a little-endian number.

@@ -36,7 +36,7 @@ const TURNS: [(Op, i64); 10] = [
     (Op::AddImm64, -1),
 ];
 /// Most of these one behind the other. The optimiser follows four steps.
-const MAX_TURNS: usize = 5;
+const MAX_TURNS: usize = 4;
 
 impl Generator {
     /// An answer, what is made of it, and who asks it.
@@ -62,7 +62,7 @@ impl Generator {
             };
             self.push(sequence, Inst::two(op, answer, a, x));
         }
-        let turns = if self.one_in(6) { self.rng.usize(0..MAX_TURNS) } else { self.rng.usize(0..3) };
+        let turns = if self.one_in(6) { self.rng.usize(0..=MAX_TURNS) } else { self.rng.usize(0..3) };
         for _ in 0..turns {
             let (op, x) = self.one_of(&TURNS);
             let to = self.target(sequence.pool, answer);
