@@ -24,7 +24,8 @@ pub use identity::COMPILER_IDENTITY;
 pub use memory::Memory;
 pub use options::CompileOptions;
 pub use scratch::Scratch;
-pub use translate::{MAX_REGION_INSTRUCTIONS, MAX_TEXT_BYTES};
+pub use targets::MAX_REGION_INSTRUCTIONS;
+pub use translate::MAX_TEXT_BYTES;
 
 use std::ops::Range;
 

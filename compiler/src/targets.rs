@@ -1,6 +1,11 @@
-//! Basic block starts, numbered in program order.
+//! Where compiled code can be entered: basic block starts, numbered in program order, and the limits of regions and of the jump table.
 
+use tvm_abi::context;
 use tvm_isa::{BlockStarts, Pc, Program, Rules, Stops, Stretch};
+
+/// Most instructions in a region: what the interpreter walks at most when gas runs short.
+pub const MAX_REGION_INSTRUCTIONS: usize = 1024;
+const _: () = assert!(Stops::MAX_INSTRUCTIONS as usize <= MAX_REGION_INSTRUCTIONS);
 
 /// The block starts of a program (GP: ϖ) with their numbers.
 #[derive(Default, Debug)]
@@ -72,4 +77,14 @@ impl BlockTargets {
         let bit = 1_u64 << (target % 64);
         (bits & bit != 0).then(|| self.ranks[word] + (bits & (bit - 1)).count_ones())
     }
+}
+
+/// Entries in the jump table section: those of the program's table that fit, and the unused entry 0. Tables whose
+/// entries take no bytes can claim any length; they are left to the interpreter.
+pub fn jump_table_slots(program: &Program<'_>) -> u32 {
+    let table = program.jump_table();
+    if table.entry_size() == 0 {
+        return 1;
+    }
+    (table.len() + 1).min(context::MAX_JUMP_TABLE_SLOTS as u64) as u32
 }

@@ -4,11 +4,9 @@
 //! at a host call (which must see the exact gas) and at [`MAX_REGION_INSTRUCTIONS`]. Regions are the places where
 //! compiled code can be entered.
 
-use tvm_abi::{
-    COLD_SITE_BYTES, CpuFeatures, Observed, PcMapBuilder, Region, Site, Stub, TextOffset, Tier, context, sections,
-};
+use tvm_abi::{COLD_SITE_BYTES, CpuFeatures, Observed, PcMapBuilder, Region, Site, Stub, TextOffset, Tier, sections};
 use tvm_isa::gas::{self, BlockCost};
-use tvm_isa::{Gas, GasModel, Instruction, Pc, Program, Rules, Stops, Validation};
+use tvm_isa::{Gas, GasModel, Instruction, Pc, Program, Rules, Validation};
 
 mod control_flow;
 mod counted;
@@ -21,13 +19,9 @@ use crate::control;
 use crate::error::CompileError;
 use crate::lower::{self, Ends};
 use crate::scratch::Scratch;
-use crate::targets::BlockTargets;
+use crate::targets::{BlockTargets, MAX_REGION_INSTRUCTIONS, jump_table_slots};
 use planned::Optimisation;
 use ways::Ways;
-
-/// Most instructions in a region: what the interpreter walks at most when gas runs short.
-pub const MAX_REGION_INSTRUCTIONS: usize = 1024;
-const _: () = assert!(Stops::MAX_INSTRUCTIONS as usize <= MAX_REGION_INSTRUCTIONS);
 
 /// Most bytes of machine code, so that every jump and text offset fits 32 bits.
 pub const MAX_TEXT_BYTES: usize = 1 << 30;
@@ -369,14 +363,4 @@ fn give_back(model: GasModel, instructions: usize) -> impl Fn(usize) -> Gas {
         // Blocks are charged as a whole.
         GasModel::PipelineBlocks => Gas(0),
     }
-}
-
-/// Entries in the jump table section: those of the program's table that fit, and the unused entry 0. Tables whose
-/// entries take no bytes can claim any length; they are left to the interpreter.
-pub fn jump_table_slots(program: &Program<'_>) -> u32 {
-    let table = program.jump_table();
-    if table.entry_size() == 0 {
-        return 1;
-    }
-    (table.len() + 1).min(context::MAX_JUMP_TABLE_SLOTS as u64) as u32
 }

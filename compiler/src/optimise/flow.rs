@@ -12,8 +12,7 @@ use super::registers::{Live, RegSet};
 use super::returns::{self, Guess, Link};
 use super::tails;
 use crate::lower::{self, Ends};
-use crate::targets::BlockTargets;
-use crate::translate::MAX_REGION_INSTRUCTIONS;
+use crate::targets::{BlockTargets, MAX_REGION_INSTRUCTIONS, jump_table_slots};
 
 /// A basic block as far as other blocks are concerned.
 #[derive(Clone, Copy, Default, Debug)]
@@ -100,7 +99,7 @@ impl Flow {
         if !exact {
             flow.counted = counted::of_blocks(program, rules, &flow.blocks, &flow.copied);
         }
-        let slots = crate::translate::jump_table_slots(program);
+        let slots = jump_table_slots(program);
         let lead = |address| returns::lead(program, targets, slots, address);
         flow.returns = returns::of_blocks(&flow.blocks, &links, lead);
         flow.tails = tails::of_blocks(&flow.blocks, &flow.copied);

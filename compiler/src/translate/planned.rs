@@ -75,24 +75,18 @@ impl Translator<'_> {
         ways.credit = whole.map_or(0, |block| ways.behind(block));
         let credit = ways.credit;
         self.plan(&mut optimisation, ends_block);
-        let (copies, cost) = copied.map_or((1, 0), |copied| (copied.copies, copied.cost));
-        for copies_behind in (0..copies).rev() {
-            let (credit, is_last) = (credit + copies_behind * cost, copies_behind == 0);
-            if let Some(copied) = copied.filter(|_| copies_behind + 1 < copies) {
-                self.emit_copy_up_to_last(&mut optimisation, copied, credit)?;
-            }
-            let Optimisation { exact, ref plan, ref order, .. } = optimisation;
-            let counted = whole.filter(|&block| is_last && self.is_counted(block));
-            let (last, others) = match plan.split_last() {
-                Some((last, others)) if !is_last || tail.is_some() || counted.is_some() => (Some(last), others),
-                _ => (None, &plan[..]),
-            };
-            self.emit_plan(others, order, exact, |index| Gas(give_back(index).0 + u64::from(credit)))?;
-            match (whole, last) {
-                (Some(block), Some(branch)) if !is_last => self.leave_copy(block, branch, credit)?,
-                (Some(block), Some(branch)) if counted.is_some() => self.go_round(block, branch)?,
-                _ => {}
-            }
+        if let (Some(block), Some(copied)) = (whole, copied) {
+            self.emit_copies_but_last(&mut optimisation, block, copied, credit, &give_back)?;
+        }
+        let counted = whole.filter(|&block| self.is_counted(block));
+        let Optimisation { exact, ref plan, ref order, .. } = optimisation;
+        let (others, last) = match plan.split_last() {
+            Some((last, others)) if tail.is_some() || counted.is_some() => (others, Some(last)),
+            _ => (&plan[..], None),
+        };
+        self.emit_plan(others, order, exact, |index| Gas(give_back(index).0 + u64::from(credit)))?;
+        if let (Some(block), Some(branch)) = (counted, last) {
+            self.go_round(block, branch)?;
         }
         let behind = self.region.last().map_or(Pc(u32::MAX), Instruction::next_pc);
         if let Some(tail) = tail {
@@ -104,6 +98,28 @@ impl Translator<'_> {
         }
         self.optimisation = Some(optimisation);
         Ok(behind)
+    }
+
+    /// Emits all copies of a loop's code but the last one, up to where that one's last block begins. The block that ends the loop is planned, and
+    /// the code of the first copy's other blocks is there. `credit` is paid behind the last copy.
+    fn emit_copies_but_last(
+        &mut self,
+        optimisation: &mut Optimisation,
+        block: u32,
+        copied: CopiedLoop,
+        credit: u32,
+        give_back: &impl Fn(usize) -> Gas,
+    ) -> Result<(), Stopped> {
+        for copies_behind in (1..copied.copies).rev() {
+            let behind = credit + copies_behind * copied.cost;
+            let Optimisation { exact, ref plan, ref order, .. } = *optimisation;
+            if let Some((branch, others)) = plan.split_last() {
+                self.emit_plan(others, order, exact, |index| Gas(give_back(index).0 + u64::from(behind)))?;
+                self.leave_copy(block, branch, behind)?;
+            }
+            self.emit_copy_up_to_last(optimisation, copied, behind - copied.cost)?;
+        }
+        Ok(())
     }
 
     /// Emits planned instructions of the collected region. `give_back` gives what is given back where one is left at, by its place in the

@@ -19,7 +19,7 @@ use super::{Stopped, Translator};
 use crate::asm::{Assembler, Target};
 use crate::control;
 use crate::optimise::{Counted, Credits, Flow, Guess};
-use crate::targets::BlockTargets;
+use crate::targets::{BlockTargets, jump_table_slots};
 
 /// Ways between blocks. The labels of blocks are their unpaid entries, which only those have that need one.
 pub(super) struct Ways {
@@ -175,7 +175,7 @@ fn falling(flow: &Flow, credits: &Credits, block: u32) -> Option<u32> {
 fn entered_dynamically(program: &Program<'_>, targets: &BlockTargets) -> Vec<bool> {
     let mut entered = vec![false; targets.count() as usize];
     let table = program.jump_table();
-    for entry in 0..u64::from(super::jump_table_slots(program)) - 1 {
+    for entry in 0..u64::from(jump_table_slots(program)) - 1 {
         if let Some(block) = table.get(entry).and_then(|target| targets.index(target)) {
             entered[block as usize] = true;
         }
