@@ -79,7 +79,7 @@ fn count(guests: &Path) -> anyhow::Result<Counts> {
         .arg("--guests")
         .arg(guests)
         .output()
-        .context("cannot start valgrind: apt-get install valgrind")?;
+        .context("cannot start valgrind: apt-get update && apt-get install -y valgrind")?;
     ensure!(output.status.success(), "under valgrind: {}", String::from_utf8_lossy(&output.stderr));
     let mut counts = Counts::new();
     for (index, name) in String::from_utf8(output.stdout)?.lines().enumerate() {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail, ensure};
 use tvm_cache::hash;
 
 /// What the guests need on a Debian or Ubuntu machine, named in messages.
-const PACKAGES: &str = "apt-get install clang-22 lld-22 (or other versions of clang and lld)";
+const PACKAGES: &str = "apt-get update && apt-get install -y clang-22 lld-22 (or other versions of clang and lld)";
 
 /// Flags of all builds, as `guests/build.sh` has them: freestanding, so that compilers see the same program.
 const COMMON: [&str; 4] = ["-std=gnu11", "-O2", "-ffreestanding", "-fno-builtin"];
