@@ -38,8 +38,9 @@ pub fn drop_unneeded(plan: &mut [Planned], values: &Values, duties: Duties) {
         if effects::sees_all(instruction.op) || exact && lowering_can_leave(instruction.op) {
             Reg::all().for_each(|reg| needs.want(values.held(reg, index), Demand::Full));
         }
-        // What decides about a carry is compared as a whole.
-        let keeps_low = effects::keeps_low(instruction.op) && !matches!(planned.form, Form::Carry(_));
+        // What decides about a carry or an answer is compared as its comparison says, whatever is looked at of the result.
+        let decides = matches!(planned.form, Form::Carry(_) | Form::Ask(_));
+        let keeps_low = effects::keeps_low(instruction.op) && !decides;
         let low_is_enough = result == Some(Demand::Low) && keeps_low && effects::is_pure(instruction.op);
         if is_late {
             planned.form = Form::Late;

@@ -132,3 +132,15 @@ fn only_what_is_extended_is_compared_by_halves() {
     assert!(is_low(&[2], inst(Op::CmovIzImm, 2, 5, 7)) && !is_low(&[1], inst(Op::CmovIzImm, 2, 5, 7)));
     assert!(!is_low(&[1, 2], three(Op::Add64, 2, 1, 2)) && !is_low(&[1], inst(Op::AddImm64, 2, 1, 1)));
 }
+
+#[test]
+fn a_narrow_answer_asks_for_all_of_what_is_compared() {
+    for turn in [inst(Op::XorImm, 3, 3, 1), inst(Op::AndImm, 3, 3, 1), inst(Op::SetLtUImm, 3, 3, 1)] {
+        for store in [Op::StoreIndU8, Op::StoreIndU32, Op::StoreIndU64] {
+            let region = [three(Op::Sub32, 3, 1, 2), three(Op::SetLtS, 3, 3, 1), turn, inst(store, 3, 7, 0)];
+            let forms = forms(&region, &[]);
+            assert_eq!(forms[..2], [Form::Plain, Form::Nothing], "{} {}", turn.op.name(), store.name());
+            assert!(forms[2].question().is_some_and(|question| question.comparison == Comparison::Whole));
+        }
+    }
+}
