@@ -78,7 +78,7 @@ impl Generator {
     fn close_question(&mut self, sequence: &mut Sequence<'_>, a: u8, b: u8) {
         let pool = sequence.pool;
         let [answer, to] = [(); 2].map(|()| self.one_of(pool));
-        match self.rng.u8(0..3) {
+        match self.rng.u8(0..4) {
             // A bit that has become the sign.
             0 => {
                 let by = self.rng.i64(28..64);
@@ -94,6 +94,17 @@ impl Generator {
                 let moves = self.one_of(&[Op::CmovIz, Op::CmovNz]);
                 self.push(sequence, Inst::three(moves, to, b, answer));
                 self.stored(sequence, to);
+            }
+            // Of the answer the lower half, of what is compared all.
+            2 => {
+                let (less, turn) = (self.one_of(&[Op::SetLtS, Op::SetLtU]), self.one_of(&[Op::XorImm, Op::AndImm]));
+                let word = self.one_of(&[Op::Sub32, Op::Add32, Op::Mul32]);
+                self.push(sequence, Inst::three(word, answer, a, b));
+                self.push(sequence, Inst::three(less, answer, answer, to));
+                self.push(sequence, Inst::two(turn, answer, answer, 1));
+                let (store, address) = (self.one_of(&[Op::StoreU8, Op::StoreU32]), self.mapped());
+                self.push(sequence, Inst::imm(store, answer, address as i64));
+                self.push(sequence, Inst::imm(Op::LoadImm, answer, 5));
             }
             // One side whose upper half says something, and of the result the lower one.
             _ => {
