@@ -96,8 +96,8 @@ fn fold_sum(plan: &mut [Planned], holders: &Holders<'_>, index: usize) {
         (None, None) => return,
     };
     let mut uses = Uses::default();
-    uses.push(Use::new(base, values.held(base, index), Demand::Full));
-    uses.push(Use::new(scaled, value, Demand::Full));
+    uses.push(Use::passed_on(base, values.held(base, index)));
+    uses.push(Use::passed_on(scaled, value));
     plan[index].form = Form::Sum(Address { base: Some(base), index: Some((scaled, scale)), disp: 0 });
     plan[index].uses = uses;
 }

@@ -37,7 +37,7 @@ impl Reads {
         self.add(Read { reg, demand, passed_on: false });
     }
 
-    /// Adds a read that the operation passes on.
+    /// Adds a read of which no more matters than of the result.
     fn pass_on(&mut self, reg: Reg) {
         self.add(Read { reg, demand: Demand::Full, passed_on: true });
     }
@@ -82,6 +82,10 @@ pub fn reads(instruction: &Instruction) -> Reads {
             reads.pass_on(a);
             reads.pass_on(d);
         }
+        Format::RegRegReg if keeps_low(op) => {
+            reads.pass_on(a);
+            reads.pass_on(b);
+        }
         Format::RegRegReg => {
             let demand = if low_operands(op) { Low } else { Full };
             reads.push(a, demand);
@@ -92,12 +96,14 @@ pub fn reads(instruction: &Instruction) -> Reads {
                 reads.pass_on(b);
             }
         }
+        Format::RegReg if keeps_low(op) => reads.pass_on(a),
         Format::RegReg => reads.push(a, if low_operands(op) { Low } else { Full }),
         Format::RegRegImm if is_indirect_store(op) => {
             reads.push(a, if op == Op::StoreIndU64 { Full } else { Low });
             reads.push(b, Low);
         }
         Format::RegRegImm if is_indirect_load(op) => reads.push(b, Low),
+        Format::RegRegImm if keeps_low(op) && !low_by_immediate(op, x) => reads.pass_on(b),
         Format::RegRegImm => {
             reads.push(b, if low_operands(op) || low_by_immediate(op, x) { Low } else { Full });
             if passes_on(op) {
@@ -214,7 +220,7 @@ fn low_by_immediate(op: Op, x: u64) -> bool {
 }
 
 /// Operations of which each 32 low bits of the result depend on the 32 low bits of the operands only.
-pub fn keeps_low(op: Op) -> bool {
+fn keeps_low(op: Op) -> bool {
     matches!(
         op,
         Op::MoveReg

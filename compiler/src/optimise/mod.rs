@@ -157,6 +157,11 @@ impl Use {
     fn new(reg: Reg, value: Value, demand: Demand) -> Self {
         Self { reg, value, demand, passed_on: false }
     }
+
+    /// A value of which no more matters than of the result.
+    fn passed_on(reg: Reg, value: Value) -> Self {
+        Self { reg, value, demand: Demand::Full, passed_on: true }
+    }
 }
 
 /// What the code of an instruction looks at: at most four times a value.

@@ -9,7 +9,7 @@ use tvm_isa::{Instruction, Op, Reg};
 
 use super::effects::{self, Demand};
 use super::values::{Value, Values};
-use super::{Duties, Form, Planned, late};
+use super::{Duties, Form, Planned, Use, late};
 use crate::lower::{Lowering, lowering};
 
 /// Marks instructions as [`Form::Nothing`] or [`Form::Narrow`] where that changes nothing that somebody looks at.
@@ -38,19 +38,16 @@ pub fn drop_unneeded(plan: &mut [Planned], values: &Values, duties: Duties) {
         if effects::sees_all(instruction.op) || exact && lowering_can_leave(instruction.op) {
             Reg::all().for_each(|reg| needs.want(values.held(reg, index), Demand::Full));
         }
-        // What decides about a carry or an answer is compared as its comparison says, whatever is looked at of the result.
-        let decides = matches!(planned.form, Form::Carry(_) | Form::Ask(_));
-        let keeps_low = effects::keeps_low(instruction.op) && !decides;
-        let low_is_enough = result == Some(Demand::Low) && keeps_low && effects::is_pure(instruction.op);
         if is_late {
             planned.form = Form::Late;
         }
-        planned.low = low_is_enough;
-        for used in planned.uses.iter() {
-            let low = low_is_enough || is_late || used.passed_on && result == Some(Demand::Low);
-            let demand = if low { Demand::Low } else { used.demand };
-            needs.want(used.value, demand);
-        }
+        let demand_of = |used: Use| match result {
+            Some(Demand::Low) if used.passed_on => Demand::Low,
+            _ if is_late => Demand::Low,
+            _ => used.demand,
+        };
+        planned.low = result == Some(Demand::Low) && planned.uses.iter().all(|used| demand_of(used) == Demand::Low);
+        planned.uses.iter().for_each(|used| needs.want(used.value, demand_of(used)));
     }
 }
 

@@ -154,7 +154,9 @@ fn decide(plan: &[Planned], holders: &Holders<'_>, index: usize, own: Asked) -> 
         let asked_before = values.origin(own.left).writer()?;
         question.instead_of = Some(u16::try_from(asked_before).ok()?);
     }
-    plan[index].uses.iter().filter(|used| used.passed_on).for_each(|used| uses.push(used));
+    if effects::passes_on(op) {
+        plan[index].uses.iter().filter(|used| used.passed_on).for_each(|used| uses.push(used));
+    }
     Some((question, uses))
 }
 

@@ -35,7 +35,11 @@ fn start(plan: &[Planned], holders: &Holders<'_>, index: usize) -> Option<(Use, 
         Demand::Full => return None,
     };
     let (reg, value) = holders.holder(plan, value, index)?;
-    Some((Use::new(reg, value, demand), sum))
+    let from = match demand {
+        Demand::Low => Use::new(reg, value, Demand::Low),
+        Demand::Full => Use::passed_on(reg, value),
+    };
+    Some((from, sum))
 }
 
 /// What an addition of a constant adds it to, the constant, and how many bits of the sum are right.
