@@ -1,14 +1,17 @@
-//! A short run of what `tvm-differential` does for long.
+//! Short runs of what `tvm-differential` and `tvm-chains` do for long.
 
 use std::path::Path;
 
 use tvm_abi::Tier;
 use tvm_isa::{GpVersion, Program, StandardProgram, split_metadata};
-use tvm_tests::differential::{Coverage, Generator, compare, shrink};
+use tvm_runtime::GuestExit;
+use tvm_tests::differential::{ChainGenerator, Coverage, Generator, compare, compare_once, shrink};
 use tvm_tests::machine::{CompiledEngine, InterpreterEngine};
 
 /// Programs in each run.
 const PROGRAMS: u64 = 2000;
+/// Programs of chains in each run, 128 chains each.
+const PROGRAMS_OF_CHAINS: u64 = 300;
 
 /// Program blobs of this repository's guests, to be mutated.
 fn corpus(version: GpVersion) -> Vec<Vec<u8>> {
@@ -59,4 +62,28 @@ fn plain_x86_64() {
 #[test]
 fn gas_per_block() {
     agree(GpVersion::V0_8_0, false, 3);
+}
+
+fn chains_agree(version: GpVersion, seed: u64) {
+    let compiled = Tier::ALL.map(|tier| CompiledEngine::new(tier, false).expect("an engine"));
+    let mut generator = ChainGenerator::new(seed, version);
+    for index in 0..PROGRAMS_OF_CHAINS {
+        let program = generator.program();
+        match compare_once(&program.case(), &InterpreterEngine, &compiled).expect("both engines work") {
+            Ok(agreement) => {
+                assert_eq!(agreement.exits, [GuestExit::Panic], "program {index} does not come to its end")
+            }
+            Err(difference) => panic!("program {index} of seed {seed}: {difference}\n`tvm-chains` shows the chain"),
+        }
+    }
+}
+
+#[test]
+fn chains() {
+    chains_agree(GpVersion::V0_7_2, 1);
+}
+
+#[test]
+fn chains_with_gas_per_block() {
+    chains_agree(GpVersion::V0_8_0, 2);
 }

@@ -69,15 +69,46 @@ pub fn compare(
     let expected = run(case, version, reference, case.gas)?;
     for gas in limits(case.gas, expected.last()) {
         let expected = if gas == case.gas { expected.clone() } else { run(case, version, reference, gas)? };
-        for other in others {
-            let found = run(case, version, other, gas)?;
-            if let Some(difference) = first_difference(other.name(), gas, &expected, &found) {
-                return Ok(Err(difference));
-            }
+        if let Some(difference) = against(case, version, &expected, others, gas)? {
+            return Ok(Err(difference));
         }
         exits.extend(expected.iter().map(|stop| stop.exit));
     }
     Ok(Ok(Agreement { exits }))
+}
+
+/// The same with the case's own gas only.
+///
+/// # Errors
+/// When an engine itself fails.
+pub fn compare_once(
+    case: &Case,
+    reference: &dyn Engine,
+    others: &[impl Engine],
+) -> anyhow::Result<Result<Agreement, Difference>> {
+    let version = case.version()?;
+    let expected = run(case, version, reference, case.gas)?;
+    Ok(match against(case, version, &expected, others, case.gas)? {
+        Some(difference) => Err(difference),
+        None => Ok(Agreement { exits: expected.iter().map(|stop| stop.exit).collect() }),
+    })
+}
+
+/// The first difference of other engines to what is expected.
+fn against(
+    case: &Case,
+    version: GpVersion,
+    expected: &[Stop],
+    others: &[impl Engine],
+    gas: u64,
+) -> anyhow::Result<Option<Difference>> {
+    for other in others {
+        let found = run(case, version, other, gas)?;
+        if let Some(difference) = first_difference(other.name(), gas, expected, &found) {
+            return Ok(Some(difference));
+        }
+    }
+    Ok(None)
 }
 
 /// The gas limits to run with: the given one, and those around what was used.

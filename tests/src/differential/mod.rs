@@ -1,6 +1,7 @@
 //! Compiled code of all tiers against the interpreter, on generated programs, inner and outer.
 
 mod case;
+mod chains;
 mod compare;
 mod counting;
 mod coverage;
@@ -8,13 +9,15 @@ mod draft;
 mod generate;
 mod idioms;
 mod loops;
+mod numbers;
 mod operations;
 mod questions;
 mod shrink;
 mod spills;
 
 pub use case::{Case, Pages};
-pub use compare::{Agreement, Difference, compare};
+pub use chains::{CHAINS, ChainGenerator, Chains};
+pub use compare::{Agreement, Difference, compare, compare_once};
 pub use coverage::Coverage;
 pub use generate::{Generator, Kind};
 pub use shrink::shrink;

@@ -1,0 +1,157 @@
+//! Short chains of operations, many in a program: each begins with numbers from memory, stores what comes out, and leaves nothing else that
+//! somebody looks at. A program goes through all of its chains once for each row of numbers.
+//!
+//! Programs of [`super::Generator`] try what a machine can do; these try what the optimiser makes of a few instructions, a thousand times as
+//! often in the same time.
+
+mod links;
+
+use fastrand::Rng;
+use tvm_isa::{Format, GpVersion, Op};
+
+use super::case::{Case, Pages};
+use super::numbers;
+use super::operations::{BRANCHES, BRANCHES_IMM, LOADS, STORES};
+use crate::assemble::{Assembler, Inst};
+use links::Links;
+
+/// Chains in a program.
+pub const CHAINS: usize = 128;
+/// Rows of numbers that a program goes through.
+const ROWS: usize = 16;
+/// Numbers in a row.
+const WORDS: usize = 8;
+/// Registers that a chain computes in. So few that operands are often the same.
+const POOL: usize = 4;
+/// Most links of a chain.
+const MAX_LINKS: usize = 6;
+/// Results of each chain that are kept of each row.
+const SLOTS: usize = 4;
+/// Holds the address of the row.
+const ROW: u8 = 11;
+/// Holds the address of the row's results.
+const RESULTS: u8 = 12;
+/// First page of the numbers.
+const FIRST_PAGE: u32 = 0x30;
+/// First page of the results.
+const RESULTS_PAGE: u32 = 0x40;
+/// Bytes of the results of a row.
+const ROW_OF_RESULTS: usize = CHAINS * SLOTS * 8;
+/// Gas for every program: more than any needs, and so little that one which got into an endless loop while it was made smaller ends.
+const GAS: u64 = 1 << 20;
+
+/// Instructions, of which branches lead over the next one.
+#[derive(Clone, Debug)]
+pub struct Chain(Vec<Inst>);
+
+/// A program of chains with the numbers that it computes from.
+#[derive(Clone, Debug)]
+pub struct Chains {
+    version: GpVersion,
+    chains: Vec<Chain>,
+    numbers: Vec<u8>,
+    outer: bool,
+}
+
+/// Makes chains from a seed.
+pub struct ChainGenerator {
+    rng: Rng,
+    version: GpVersion,
+    operations: Vec<Op>,
+}
+
+impl ChainGenerator {
+    /// A generator for one version.
+    #[must_use]
+    pub fn new(seed: u64, version: GpVersion) -> Self {
+        let operations = version.rules().opcodes.iter().flatten().copied().filter(|&op| computes(op)).collect();
+        Self { rng: Rng::with_seed(seed), version, operations }
+    }
+
+    /// The next program.
+    pub fn program(&mut self) -> Chains {
+        let chains = (0..CHAINS).map(|number| self.chain(number)).collect();
+        let numbers = (0..ROWS).flat_map(|_| numbers::row::<WORDS>(&mut self.rng)).flat_map(u64::to_le_bytes).collect();
+        Chains { version: self.version, chains, numbers, outer: self.rng.bool() }
+    }
+
+    /// Chain number `number` of a program.
+    fn chain(&mut self, number: usize) -> Chain {
+        let mut registers: [u8; ROW as usize] = std::array::from_fn(|index| index as u8);
+        self.rng.shuffle(&mut registers);
+        let pool: [u8; POOL] = std::array::from_fn(|index| registers[index]);
+        let mut links = Links { rng: &mut self.rng, operations: &self.operations, pool, number, out: Vec::new() };
+        links.start();
+        let mut last = pool[0];
+        for _ in 0..links.rng.usize(2..=MAX_LINKS) {
+            last = links.add(last);
+        }
+        links.end(last);
+        Chain(links.out)
+    }
+}
+
+/// Whether an operation does nothing but compute.
+fn computes(op: Op) -> bool {
+    let is_access = LOADS.contains(&op) || STORES.contains(&op);
+    let computes = matches!(op.info().format, Format::RegRegReg | Format::RegReg | Format::RegRegImm);
+    computes && !is_access && op != Op::Sbrk
+}
+
+impl Chains {
+    /// The programs of one chain each.
+    pub fn apart(&self) -> impl Iterator<Item = Self> + '_ {
+        self.chains.iter().map(|chain| Self { chains: vec![chain.clone()], ..self.clone() })
+    }
+
+    /// The program with the state it starts in.
+    #[must_use]
+    pub fn case(&self) -> Case {
+        let mut regs = [0; 13];
+        regs[usize::from(ROW)] = u64::from(FIRST_PAGE << 12);
+        regs[usize::from(RESULTS)] = u64::from(RESULTS_PAGE << 12);
+        // Some chains store a little before or behind their places.
+        let result_pages = (ROWS * ROW_OF_RESULTS).div_ceil(4096) as u32 + 2;
+        let pages = vec![
+            Pages { first: FIRST_PAGE, count: 1, writable: true, contents: self.numbers.clone() },
+            Pages { first: RESULTS_PAGE - 1, count: result_pages, writable: true, contents: Vec::new() },
+        ];
+        let version = self.version.name().to_owned();
+        Case { version, blob: self.blob(), outer: self.outer, entry: 0, regs, pages, gas: GAS }
+    }
+
+    /// The chains one behind the other, in a loop over the rows.
+    fn blob(&self) -> Vec<u8> {
+        let mut asm = Assembler::new(self.version);
+        let row = asm.here();
+        for chain in &self.chains {
+            chain.write(&mut asm);
+        }
+        asm.push(Inst::two(Op::AddImm64, RESULTS, RESULTS, ROW_OF_RESULTS as i64));
+        asm.push(Inst::two(Op::AddImm64, ROW, ROW, WORDS as i64 * 8));
+        let end = i64::from(FIRST_PAGE << 12) + self.numbers.len() as i64;
+        asm.push(Inst::imm(Op::BranchLtUImm, ROW, end).to(row));
+        asm.op(Op::Trap);
+        asm.blob()
+    }
+}
+
+impl Chain {
+    fn write(&self, asm: &mut Assembler) {
+        let mut over = None;
+        for &inst in &self.0 {
+            if BRANCHES.contains(&inst.op) || BRANCHES_IMM.contains(&inst.op) {
+                let target = asm.label();
+                asm.push(inst.to(target));
+                over = Some(target);
+                continue;
+            }
+            asm.push(inst);
+            if let Some(target) = over.take() {
+                asm.op(Op::Fallthrough);
+                asm.bind(target);
+            }
+        }
+        asm.op(Op::Fallthrough);
+    }
+}
