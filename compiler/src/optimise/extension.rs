@@ -52,9 +52,6 @@ fn extension(plan: &[Planned], holders: &Holders<'_>, index: usize) -> Option<(E
         return None;
     }
     let (source, value) = holders.holder(plan, values.held(shift.b, first), index)?;
-    // Shifting less far back than forth loses sign bits that an extension would keep.
-    if signed && down < 32 {
-        return None;
-    }
+    // Nothing is lost by the first shift that the second one would bring back: the result is the same number of times the extended half.
     Some((Extension { source, signed, left: 32 - down as i8 }, value))
 }
