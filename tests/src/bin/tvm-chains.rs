@@ -1,4 +1,4 @@
-//! `tvm-chains`: compiled code of all tiers against the interpreter on short chains of operations.
+//! `tvm-chains`: compiled code of all tiers against the interpreter on short chains of operations, loops and calls.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,8 +12,8 @@ use tvm_runtime::GuestExit;
 use tvm_tests::differential::{CHAINS, Case, ChainGenerator, Chains, compare_once, shrink};
 use tvm_tests::machine::{CompiledEngine, InterpreterEngine};
 
-/// Runs short chains of operations, each on many rows of numbers, on compiled code and on the interpreter, and compares what they store. A
-/// chain that differs is written to a file for `tvm-differential --replay`.
+/// Runs short chains of operations, loops and calls, each on many rows of numbers, on compiled code and on the interpreter, once to the end and once
+/// with less gas, and compares what they store and what is left. A chain that differs is written to a file for `tvm-differential --replay`.
 #[derive(Parser)]
 struct Args {
     /// Programs to generate, of 128 chains each.
@@ -72,23 +72,31 @@ fn run(args: &Args) -> anyhow::Result<bool> {
 /// Gives the number of programs that agreed.
 fn work(args: &Args, job: u64, share: u64, compiled: &[CompiledEngine], failed: &AtomicBool) -> anyhow::Result<u64> {
     let mut generator = ChainGenerator::new(args.seed.wrapping_add(job << 48), args.gp);
+    let compare = |case: &Case| compare_once(case, &InterpreterEngine, compiled);
     for index in 0..share {
         if failed.load(Ordering::Relaxed) {
             return Ok(index);
         }
-        let program = generator.program();
-        let differs = |case: &Case| Ok::<_, anyhow::Error>(compare_once(case, &InterpreterEngine, compiled)?.err());
-        match compare_once(&program.case(), &InterpreterEngine, compiled)? {
-            Ok(agreement) => {
-                anyhow::ensure!(agreement.exits == [GuestExit::Panic], "a program did not come to its end");
-                continue;
+        let program = generator.program()?;
+        let case = program.case();
+        let case = match compare(&case)? {
+            Ok(last) => {
+                let last = last.filter(|last| last.exit == GuestExit::Panic);
+                let last = last.context("a program did not come to its end")?;
+                // Once more, not quite to its end.
+                let gas = generator.less_than(case.gas - last.state.gas.0);
+                let poor = Case { gas, ..case };
+                match compare(&poor)? {
+                    Ok(_) => continue,
+                    Err(_) => poor,
+                }
             }
-            Err(_) if failed.swap(true, Ordering::Relaxed) => {}
-            Err(_) => {
-                let smallest = smallest(&program, |case| matches!(differs(case), Ok(Some(_))));
-                println!("job {job}, program {index}: {}", save(&args.failure, &smallest)?);
-                println!("{}", differs(&smallest)?.map_or_else(|| "does not repeat".to_owned(), |it| it.to_string()));
-            }
+            Err(_) => case,
+        };
+        if !failed.swap(true, Ordering::Relaxed) {
+            let smallest = smallest(&program, &case, |case| matches!(compare(case), Ok(Err(_))));
+            println!("job {job}, program {index}: {}", save(&args.failure, &smallest)?);
+            println!("{}", compare(&smallest)?.err().map_or_else(|| "does not repeat".to_owned(), |it| it.to_string()));
         }
         return Ok(index);
     }
@@ -96,9 +104,9 @@ fn work(args: &Args, job: u64, share: u64, compiled: &[CompiledEngine], failed: 
 }
 
 /// The smallest case for which `differs` still holds: mostly a part of one chain.
-fn smallest(program: &Chains, differs: impl Fn(&Case) -> bool) -> Case {
-    let apart = program.apart().map(|chain| chain.case()).find(&differs);
-    shrink(&apart.unwrap_or_else(|| program.case()), differs)
+fn smallest(program: &Chains, case: &Case, differs: impl Fn(&Case) -> bool) -> Case {
+    let apart = program.apart().map(|chain| Case { gas: case.gas, ..chain.case() }).find(&differs);
+    shrink(&apart.unwrap_or_else(|| case.clone()), differs)
 }
 
 /// Writes a case; says where.

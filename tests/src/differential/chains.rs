@@ -1,19 +1,25 @@
-//! Short chains of operations, many in a program: each begins with numbers from memory, stores what comes out, and leaves nothing else that
-//! somebody looks at. A program goes through all of its chains once for each row of numbers.
+//! Short chains of operations, or a loop or calls of a function, many in a program: each begins with numbers from memory, stores what comes out, and
+//! leaves nothing else that somebody looks at. A program goes through all of its chains once for each row of numbers.
 //!
 //! Programs of [`super::Generator`] try what a machine can do; these try what the optimiser makes of a few instructions, a thousand times as
 //! often in the same time.
 
 mod links;
+mod pieces;
+mod rings;
 
 use fastrand::Rng;
 use tvm_isa::{Format, GpVersion, Op};
+use tvm_runtime::GuestExit;
 
 use super::case::{Case, Pages};
+use super::compare::compare_once;
 use super::numbers;
-use super::operations::{BRANCHES, BRANCHES_IMM, LOADS, STORES};
+use super::operations::{LOADS, STORES};
 use crate::assemble::{Assembler, Inst};
+use crate::machine::InterpreterEngine;
 use links::Links;
+use pieces::Chain;
 
 /// Chains in a program.
 pub const CHAINS: usize = 128;
@@ -23,6 +29,8 @@ const ROWS: usize = 16;
 const WORDS: usize = 8;
 /// Registers that a chain computes in. So few that operands are often the same.
 const POOL: usize = 4;
+/// Registers that loops count in, and links of calls.
+const OTHERS: usize = 5;
 /// Most links of a chain.
 const MAX_LINKS: usize = 6;
 /// Results of each chain that are kept of each row.
@@ -38,19 +46,30 @@ const RESULTS_PAGE: u32 = 0x40;
 /// Bytes of the results of a row.
 const ROW_OF_RESULTS: usize = CHAINS * SLOTS * 8;
 /// Gas for every program: more than any needs, and so little that one which got into an endless loop while it was made smaller ends.
-const GAS: u64 = 1 << 20;
-
-/// Instructions, of which branches lead over the next one.
-#[derive(Clone, Debug)]
-pub struct Chain(Vec<Inst>);
+const GAS: u64 = 1 << 21;
+/// Gas that a chain may use for all rows.
+const GAS_OF_CHAIN: u64 = GAS / CHAINS as u64;
 
 /// A program of chains with the numbers that it computes from.
 #[derive(Clone, Debug)]
 pub struct Chains {
     version: GpVersion,
     chains: Vec<Chain>,
+    /// Whether one goes on into the next within a block.
+    joined: bool,
     numbers: Vec<u8>,
     outer: bool,
+}
+
+/// What chains of a program may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    /// Nothing but straight code, together a block of more than one region.
+    Joined,
+    /// Straight code and branches over an instruction.
+    Simple,
+    /// Loops and calls.
+    Rings,
 }
 
 /// Makes chains from a seed.
@@ -69,25 +88,53 @@ impl ChainGenerator {
     }
 
     /// The next program.
-    pub fn program(&mut self) -> Chains {
-        let chains = (0..CHAINS).map(|number| self.chain(number)).collect();
+    ///
+    /// # Errors
+    /// When the interpreter fails.
+    pub fn program(&mut self) -> anyhow::Result<Chains> {
+        let kind = match self.rng.u8(0..8) {
+            0 => Kind::Joined,
+            1..4 => Kind::Rings,
+            _ => Kind::Simple,
+        };
         let numbers = (0..ROWS).flat_map(|_| numbers::row::<WORDS>(&mut self.rng)).flat_map(u64::to_le_bytes).collect();
-        Chains { version: self.version, chains, numbers, outer: self.rng.bool() }
+        let (version, outer) = (self.version, self.rng.bool());
+        let mut program = Chains { version, chains: Vec::new(), joined: kind == Kind::Joined, numbers, outer };
+        while program.chains.len() < CHAINS {
+            let chain = self.chain(program.chains.len(), kind);
+            let alone = Chains { chains: vec![chain.clone()], ..program.clone() };
+            if kind != Kind::Rings || alone.ends()? {
+                program.chains.push(chain);
+            }
+        }
+        Ok(program)
+    }
+
+    /// Some number below another.
+    pub fn less_than(&mut self, end: u64) -> u64 {
+        self.rng.u64(0..end.max(1))
     }
 
     /// Chain number `number` of a program.
-    fn chain(&mut self, number: usize) -> Chain {
+    fn chain(&mut self, number: usize, kind: Kind) -> Chain {
         let mut registers: [u8; ROW as usize] = std::array::from_fn(|index| index as u8);
         self.rng.shuffle(&mut registers);
-        let pool: [u8; POOL] = std::array::from_fn(|index| registers[index]);
-        let mut links = Links { rng: &mut self.rng, operations: &self.operations, pool, number, out: Vec::new() };
+        let (pool, others) = registers.split_at(POOL);
+        let pool = std::array::from_fn(|index| pool[index]);
+        let others = std::array::from_fn(|index| others[index]);
+        let (rng, operations) = (&mut self.rng, &self.operations[..]);
+        let mut links = Links { rng, operations, pool, others, number, kind, chain: Chain::default() };
         links.start();
         let mut last = pool[0];
-        for _ in 0..links.rng.usize(2..=MAX_LINKS) {
-            last = links.add(last);
+        if kind == Kind::Rings {
+            last = links.ring(last);
+        } else {
+            for _ in 0..links.rng.usize(2..=MAX_LINKS) {
+                last = links.add(last);
+            }
         }
         links.end(last);
-        Chain(links.out)
+        links.chain
     }
 }
 
@@ -122,36 +169,27 @@ impl Chains {
 
     /// The chains one behind the other, in a loop over the rows.
     fn blob(&self) -> Vec<u8> {
-        let mut asm = Assembler::new(self.version);
+        let (mut asm, mut table) = (Assembler::new(self.version), Vec::new());
         let row = asm.here();
         for chain in &self.chains {
-            chain.write(&mut asm);
+            chain.write(&mut asm, &mut table);
+            if !self.joined {
+                asm.op(Op::Fallthrough);
+            }
         }
         asm.push(Inst::two(Op::AddImm64, RESULTS, RESULTS, ROW_OF_RESULTS as i64));
         asm.push(Inst::two(Op::AddImm64, ROW, ROW, WORDS as i64 * 8));
         let end = i64::from(FIRST_PAGE << 12) + self.numbers.len() as i64;
         asm.push(Inst::imm(Op::BranchLtUImm, ROW, end).to(row));
         asm.op(Op::Trap);
+        asm.jump_table(&table);
         asm.blob()
     }
-}
 
-impl Chain {
-    fn write(&self, asm: &mut Assembler) {
-        let mut over = None;
-        for &inst in &self.0 {
-            if BRANCHES.contains(&inst.op) || BRANCHES_IMM.contains(&inst.op) {
-                let target = asm.label();
-                asm.push(inst.to(target));
-                over = Some(target);
-                continue;
-            }
-            asm.push(inst);
-            if let Some(target) = over.take() {
-                asm.op(Op::Fallthrough);
-                asm.bind(target);
-            }
-        }
-        asm.op(Op::Fallthrough);
+    /// Whether it comes to its end with so much gas as a chain may use.
+    fn ends(&self) -> anyhow::Result<bool> {
+        let case = Case { gas: GAS_OF_CHAIN, ..self.case() };
+        let last = compare_once(&case, &InterpreterEngine, &[] as &[InterpreterEngine])?;
+        Ok(last.is_ok_and(|last| last.is_some_and(|last| last.exit == GuestExit::Panic)))
     }
 }

@@ -3,7 +3,8 @@
 use fastrand::Rng;
 use tvm_isa::{Format, Op};
 
-use super::{POOL, RESULTS, ROW, SLOTS, WORDS};
+use super::pieces::Chain;
+use super::{Kind, OTHERS, POOL, RESULTS, ROW, SLOTS, WORDS};
 use crate::assemble::Inst;
 use crate::differential::numbers;
 use crate::differential::operations::{BRANCHES, BRANCHES_IMM, LOADS, STORES};
@@ -49,9 +50,12 @@ pub struct Links<'a> {
     pub operations: &'a [Op],
     /// The registers that it computes in.
     pub pool: [u8; POOL],
+    /// Other registers.
+    pub others: [u8; OTHERS],
     /// Its number in the program.
     pub number: usize,
-    pub out: Vec<Inst>,
+    pub kind: Kind,
+    pub chain: Chain,
 }
 
 impl Links<'_> {
@@ -63,7 +67,7 @@ impl Links<'_> {
             self.push(Inst::two(load, reg, ROW, at));
         }
         // What a region begins with is known less well than what it loaded.
-        if self.rng.bool() {
+        if self.kind != Kind::Joined && self.rng.bool() {
             self.push(Inst::new(Op::Fallthrough));
         }
     }
@@ -79,10 +83,9 @@ impl Links<'_> {
             1 => self.indexed(d, last),
             2 => self.spilled(d, last),
             3 => self.through_another(d),
-            4 => {
-                self.branch(last);
+            4 if self.kind != Kind::Joined => {
                 let x = numbers::immediate(self.rng);
-                self.push(Inst::imm(Op::LoadImm, d, x));
+                self.unless(last, Inst::imm(Op::LoadImm, d, x));
             }
             5 => self.carry(d, last),
             6 => self.product(d, last),
@@ -94,10 +97,9 @@ impl Links<'_> {
     /// Stores what came out, all or a part of it, and sometimes what else there is.
     pub fn end(&mut self, last: u8) {
         let at = self.result();
-        if self.one_in(4) {
-            self.branch(last);
+        if self.kind != Kind::Joined && self.one_in(4) {
             let y = numbers::immediate(self.rng);
-            self.push(Inst { y, ..Inst::imm(Op::StoreImmIndU8, RESULTS, at) });
+            self.unless(last, Inst { y, ..Inst::imm(Op::StoreImmIndU8, RESULTS, at) });
         } else {
             let store = if self.rng.bool() { Op::StoreIndU64 } else { self.one_of(&STORES) };
             self.push(Inst::two(store, last, RESULTS, at));
@@ -109,7 +111,7 @@ impl Links<'_> {
     }
 
     /// An operation on `last`, and `other` if it has two operands.
-    fn operation(&mut self, d: u8, last: u8, other: u8) {
+    pub fn operation(&mut self, d: u8, last: u8, other: u8) {
         let op = if self.one_in(3) { self.one_of(self.operations) } else { self.one_of(&FAVOURITES) };
         let inst = match op.info().format {
             Format::RegRegReg => {
@@ -131,16 +133,24 @@ impl Links<'_> {
         }
     }
 
-    /// A branch over the next instruction.
-    fn branch(&mut self, last: u8) {
+    /// An instruction, and a branch over it.
+    fn unless(&mut self, last: u8, inst: Inst) {
+        let behind = self.chain.place();
+        let branch = self.branch(last);
+        self.chain.push_to(branch, behind);
+        self.push(inst);
+        self.chain.put(behind);
+    }
+
+    /// A branch that asks something of `last`.
+    pub fn branch(&mut self, last: u8) -> Inst {
         let other = self.register();
         let [a, b] = self.in_any_order(last, other);
-        let inst = if self.rng.bool() {
+        if self.rng.bool() {
             Inst::two(self.one_of(&BRANCHES), a, b, 0)
         } else {
             Inst::imm(self.one_of(&BRANCHES_IMM), last, numbers::immediate(self.rng))
-        };
-        self.push(inst);
+        }
     }
 
     /// A load from an element of the row, often with the step of a loop before it.
@@ -248,34 +258,34 @@ impl Links<'_> {
         self.push(Inst::three(second, d, last, other));
     }
 
-    fn push(&mut self, inst: Inst) {
-        self.out.push(inst);
+    pub fn push(&mut self, inst: Inst) {
+        self.chain.push(inst);
     }
 
-    fn register(&mut self) -> u8 {
+    pub fn register(&mut self) -> u8 {
         let pool = self.pool;
         self.one_of(&pool)
     }
 
-    fn in_any_order(&mut self, a: u8, b: u8) -> [u8; 2] {
+    pub fn in_any_order(&mut self, a: u8, b: u8) -> [u8; 2] {
         if self.rng.bool() { [a, b] } else { [b, a] }
     }
 
     /// Where one of the chain's results is, from the row's.
-    fn result(&mut self) -> i64 {
+    pub fn result(&mut self) -> i64 {
         ((self.number * SLOTS + self.rng.usize(0..SLOTS)) * 8) as i64
     }
 
     /// Where one of the row's numbers is.
-    fn word(&mut self) -> i64 {
+    pub fn word(&mut self) -> i64 {
         8 * self.rng.i64(0..WORDS as i64)
     }
 
-    fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
+    pub fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.rng.usize(0..list.len())]
     }
 
-    fn one_in(&mut self, count: u8) -> bool {
+    pub fn one_in(&mut self, count: u8) -> bool {
         self.rng.u8(0..count) == 0
     }
 }
