@@ -1,4 +1,4 @@
-//! Short runs of what `tvm-differential` and `tvm-chains` do for long.
+//! Short runs of what `tvm-differential` does for long.
 
 use std::path::Path;
 
@@ -74,7 +74,9 @@ fn chains_agree(version: GpVersion, seed: u64) {
                 let exit = last.map(|last| last.exit);
                 assert_eq!(exit, Some(GuestExit::Panic), "program {index} does not come to its end");
             }
-            Err(difference) => panic!("program {index} of seed {seed}: {difference}\n`tvm-chains` shows the chain"),
+            Err(difference) => {
+                panic!("program {index} of seed {seed}: {difference}\n`tvm-differential --chains` shows the chain")
+            }
         }
     }
 }

@@ -3,9 +3,9 @@
 
 use tvm_isa::Op;
 
-use super::RESULTS;
 use super::links::Links;
 use super::pieces::Place;
+use super::{RESULTS, ROW};
 use crate::assemble::Inst;
 use crate::differential::operations::{BRANCHES, BRANCHES_IMM, STORES};
 
@@ -31,52 +31,60 @@ impl Links<'_> {
     fn counting(&mut self) {
         let [counter, bound, fixed, pointer, _] = self.others;
         let step = self.one_of(&[1, 1, 1, 2, 8, -1, -1, -4, 3]);
+        let adds_fixed = self.one_in(4);
         let start = self.near_an_edge();
         let end = start.wrapping_add(step * self.rng.i64(0..TURNS)).wrapping_add(self.one_of(&[0, 0, 0, 1, -1]));
+        let at = self.result();
         self.push(Inst::imm(Op::LoadImm64, counter, start));
         if self.one_in(3) {
-            // Another count for each row.
-            let (at, first) = (self.word(), self.register());
-            self.push(Inst::two(Op::LoadIndU8, first, super::ROW, at));
-            self.push(Inst::two(Op::AndImm, first, first, 7));
-            self.push(Inst::three(Op::Add64, counter, counter, first));
+            self.another_start(counter);
         }
-        let at = self.result();
         self.push(Inst::two(Op::AddImm64, pointer, RESULTS, at));
         self.push(Inst::imm(Op::LoadImm64, bound, end));
-        let wide_step = self.one_in(4);
-        self.push(Inst::imm(Op::LoadImm64, fixed, if wide_step { step } else { end.wrapping_sub(5) }));
+        self.push(Inst::imm(Op::LoadImm64, fixed, if adds_fixed { step } else { end.wrapping_sub(5) }));
         self.push(Inst::two(Op::StoreIndU64, bound, RESULTS, at));
-        let top = self.chain.place();
-        self.chain.put(top);
-        let mut body = vec![self.count(counter, fixed, step, wide_step)];
+        let mut body = vec![self.count(counter, fixed, step, adds_fixed)];
         self.bound(&mut body, bound, fixed, end, at);
         if self.one_in(8) {
-            body.push(self.count(counter, fixed, step, wide_step));
+            body.push(self.count(counter, fixed, step, adds_fixed));
         }
         if self.one_in(3) {
             body.push(Inst::two(self.one_of(&STORES), counter, pointer, 0));
         }
+        self.go_round(body, counter, bound, end);
+    }
+
+    /// Adds something to what the counter starts from, which differs from row to row.
+    fn another_start(&mut self, counter: u8) {
+        let (at, by) = (self.word(), self.register());
+        self.push(Inst::two(Op::LoadIndU8, by, ROW, at));
+        self.push(Inst::two(Op::AndImm, by, by, 7));
+        self.push(Inst::three(Op::Add64, counter, counter, by));
+    }
+
+    /// The loop itself: its parts in any order with others in between, and the branch back.
+    fn go_round(&mut self, mut body: Vec<Inst>, counter: u8, bound: u8, end: i64) {
+        let top = self.chain.place();
+        self.chain.put(top);
         self.rng.shuffle(&mut body);
         for inst in body {
             self.operations();
             self.push(inst);
         }
         self.operations();
-        let branch = match self.rng.u8(0..4) {
-            0 => Inst::imm(self.one_of(&BRANCHES_IMM), counter, end),
-            _ => {
-                let [a, b] = self.in_any_order(counter, bound);
-                Inst::two(self.one_of(&BRANCHES), a, b, 0)
-            }
+        let branch = if self.one_in(4) {
+            Inst::imm(self.one_of(&BRANCHES_IMM), counter, end)
+        } else {
+            let [a, b] = self.in_any_order(counter, bound);
+            Inst::two(self.one_of(&BRANCHES), a, b, 0)
         };
         self.chain.push_to(branch, top);
     }
 
     /// What counts.
-    fn count(&mut self, counter: u8, fixed: u8, step: i64, wide_step: bool) -> Inst {
+    fn count(&mut self, counter: u8, fixed: u8, step: i64, adds_fixed: bool) -> Inst {
         let word = self.one_in(3);
-        if wide_step {
+        if adds_fixed {
             let [a, b] = self.in_any_order(counter, fixed);
             Inst::three(if word { Op::Add32 } else { Op::Add64 }, counter, a, b)
         } else {
