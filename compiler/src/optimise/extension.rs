@@ -52,6 +52,6 @@ fn extension(plan: &[Planned], holders: &Holders<'_>, index: usize) -> Option<(E
         return None;
     }
     let (source, value) = holders.holder(plan, values.held(shift.b, first), index)?;
-    // Nothing is lost by the first shift that the second one would bring back: the result is the same number of times the extended half.
+    // Shifted by 32 it is the half times 2^32, signed or not; shifted back by less, the extended half times a smaller power of two.
     Some((Extension { source, signed, left: 32 - down as i8 }, value))
 }
