@@ -1,23 +1,24 @@
 //! Short chains of operations, or a loop or calls of a function, many in a program: each begins with numbers from memory, stores what comes out, and
 //! leaves nothing else that somebody looks at. A program goes through all of its chains once for each row of numbers.
 //!
-//! Programs of [`super::Generator`] try what a machine can do; these try what the optimiser makes of a few instructions, a thousand times as
-//! often in the same time.
+//! Programs of [`super::Generator`] try what a machine can do; these try what the optimiser makes of a few instructions, many of them in the time
+//! that one of those takes.
 
 mod links;
 mod pieces;
 mod rings;
 
+use anyhow::Context as _;
 use fastrand::Rng;
 use tvm_isa::{Format, GpVersion, Op};
 use tvm_runtime::GuestExit;
 
 use super::case::{Case, Pages};
-use super::compare::compare_once;
+use super::compare::{compare_once, run};
 use super::numbers;
 use super::operations::{LOADS, STORES};
 use crate::assemble::{Assembler, Inst};
-use crate::machine::InterpreterEngine;
+use crate::machine::{Engine, InterpreterEngine};
 use links::Links;
 use pieces::Chain;
 
@@ -102,17 +103,25 @@ impl ChainGenerator {
         let mut program = Chains { version, chains: Vec::new(), joined: kind == Kind::Joined, numbers, outer };
         while program.chains.len() < CHAINS {
             let chain = self.chain(program.chains.len(), kind);
-            let alone = Chains { chains: vec![chain.clone()], ..program.clone() };
-            if kind != Kind::Rings || alone.ends()? {
+            if kind != Kind::Rings || program.alone(&chain).ends()? {
                 program.chains.push(chain);
             }
         }
         Ok(program)
     }
 
-    /// Some number below another.
-    pub fn less_than(&mut self, end: u64) -> u64 {
-        self.rng.u64(0..end.max(1))
+    /// Runs a program on the interpreter and on other engines, to its end and once not quite. Gives the case in which one of them differs.
+    ///
+    /// # Errors
+    /// When an engine itself fails, or the program does not come to its end.
+    pub fn check(&mut self, program: &Chains, others: &[impl Engine]) -> anyhow::Result<Option<Case>> {
+        let case = program.case();
+        let Ok(last) = compare_once(&case, &InterpreterEngine, others)? else { return Ok(Some(case)) };
+        let last = last.filter(|last| last.exit == GuestExit::Panic);
+        let last = last.context("a program of chains did not come to its end")?;
+        let used = case.gas - last.state.gas.0;
+        let poor = Case { gas: self.rng.u64(0..used), ..case };
+        Ok(compare_once(&poor, &InterpreterEngine, others)?.is_err().then_some(poor))
     }
 
     /// Chain number `number` of a program.
@@ -148,7 +157,13 @@ fn computes(op: Op) -> bool {
 impl Chains {
     /// The programs of one chain each.
     pub fn apart(&self) -> impl Iterator<Item = Self> + '_ {
-        self.chains.iter().map(|chain| Self { chains: vec![chain.clone()], ..self.clone() })
+        self.chains.iter().map(|chain| self.alone(chain))
+    }
+
+    /// A program of one chain with the same numbers.
+    fn alone(&self, chain: &Chain) -> Self {
+        let &Self { version, joined, outer, .. } = self;
+        Self { version, chains: vec![chain.clone()], joined, numbers: self.numbers.clone(), outer }
     }
 
     /// The program with the state it starts in.
@@ -188,8 +203,7 @@ impl Chains {
 
     /// Whether it comes to its end with so much gas as a chain may use.
     fn ends(&self) -> anyhow::Result<bool> {
-        let case = Case { gas: GAS_OF_CHAIN, ..self.case() };
-        let last = compare_once(&case, &InterpreterEngine, &[] as &[InterpreterEngine])?;
-        Ok(last.is_ok_and(|last| last.is_some_and(|last| last.exit == GuestExit::Panic)))
+        let stops = run(&self.case(), self.version, &InterpreterEngine, GAS_OF_CHAIN)?;
+        Ok(stops.last().is_some_and(|last| last.exit == GuestExit::Panic))
     }
 }

@@ -126,7 +126,7 @@ fn limits(gas: u64, last: Option<&Stop>) -> Vec<u64> {
 }
 
 /// All stops of a run: host calls and, unless they were too many, the exit.
-fn run(case: &Case, version: GpVersion, engine: &dyn Engine, gas: u64) -> anyhow::Result<Vec<Stop>> {
+pub(super) fn run(case: &Case, version: GpVersion, engine: &dyn Engine, gas: u64) -> anyhow::Result<Vec<Stop>> {
     let standard = case.standard();
     let machine = match &standard {
         Some(bytes) => engine.standard(version, Container::Standard, bytes, ARGUMENTS),

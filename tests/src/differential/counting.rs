@@ -4,6 +4,7 @@
 use tvm_isa::Op;
 
 use super::draft::Draft;
+use super::draw::Draw as _;
 use super::generate::Generator;
 use super::operations::{BRANCHES, BRANCHES_IMM};
 use crate::assemble::Inst;

@@ -7,6 +7,7 @@ use tvm_isa::{Format, GpVersion, OPERATIONS, Operation, Validation};
 
 use super::case::{Case, OUTER_PAGES, Pages};
 use super::draft::{Draft, Parts, Table};
+use super::draw::Draw;
 
 /// Code bytes of the longest generated program.
 const MAX_CODE_BYTES: usize = 400;
@@ -38,6 +39,12 @@ pub struct Generator {
     corpus: Vec<Vec<u8>>,
     /// Whether the case that is being made is an outer one.
     pub(super) outer: bool,
+}
+
+impl Draw for Generator {
+    fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
 }
 
 impl Generator {

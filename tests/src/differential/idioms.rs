@@ -3,6 +3,7 @@
 
 use tvm_isa::Op;
 
+use super::draw::Draw as _;
 use super::generate::Generator;
 use super::operations::{
     ARITHMETIC, BRANCHES, BRANCHES_IMM, LOADS, STORES, STORES_OF_IMMEDIATES, WIDE, WIDE_IMM, WORD_OPERATIONS,
@@ -43,14 +44,6 @@ impl Generator {
         let mut sequence = Sequence { pool, out: Vec::new() };
         self.between(&mut sequence);
         sequence.out
-    }
-
-    pub(super) fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
-        list[self.rng.usize(0..list.len())]
-    }
-
-    pub(super) fn one_in(&mut self, count: u8) -> bool {
-        self.rng.u8(0..count) == 0
     }
 
     /// Another register, or often the same: computing in place.

@@ -5,6 +5,7 @@
 use tvm_isa::Op;
 
 use super::draft::Draft;
+use super::draw::Draw as _;
 use super::generate::Generator;
 use super::operations::{BRANCHES, BRANCHES_IMM};
 use crate::assemble::Inst;
@@ -25,7 +26,7 @@ impl Generator {
         let counter = self.rng.u8(0..13);
         draft.push(version, Inst::imm(Op::LoadImm, counter, self.rng.i64(0..=MAX_TURNS)));
         // Now and then not where a block starts: then it is no loop.
-        if self.rng.u8(0..8) != 0 {
+        if !self.one_in(8) {
             draft.push(version, Inst::new(Op::Fallthrough));
         }
         let start = draft.code.len();
@@ -45,7 +46,7 @@ impl Generator {
         let version = self.version;
         let [counter, step, bound] = [(); 3].map(|()| self.rng.u8(0..13));
         // Often around where the sign changes, and with a bound that is no 32-bit number.
-        let around = [0, i64::from(i32::MAX), i64::from(i32::MIN), 1 << 32][self.rng.usize(0..4)];
+        let around = self.one_of(&[0, i64::from(i32::MAX), i64::from(i32::MIN), 1 << 32]);
         let near = |rng: &mut fastrand::Rng| around.wrapping_add(rng.i64(-MAX_TURNS..=MAX_TURNS));
         for reg in [counter, bound] {
             draft.push(version, Inst::imm(Op::LoadImm64, reg, near(&mut self.rng)));
@@ -60,13 +61,13 @@ impl Generator {
             _ => Inst::three(Op::Add32, counter, counter, step),
         };
         draft.push(version, one_further);
-        if self.rng.u8(0..4) == 0 {
+        if self.one_in(4) {
             self.straight(draft, pool);
         }
-        let branch = BRANCHES[self.rng.usize(0..BRANCHES.len())];
+        let branch = self.one_of(&BRANCHES);
         let (a, b) = if self.rng.bool() { (counter, bound) } else { (bound, counter) };
         draft.branch_to(version, Inst::two(branch, a, b, 0), start);
-        if self.rng.u8(0..4) != 0 {
+        if !self.one_in(4) {
             draft.push(version, Inst::imm(Op::LoadImm, counter, 1));
         }
     }
@@ -81,7 +82,7 @@ impl Generator {
         let mut ways_out = Vec::new();
         for _ in 0..self.rng.usize(1..=MAX_INNER_BLOCKS) {
             self.little(draft, pool);
-            let imm = Inst::imm(BRANCHES_IMM[self.rng.usize(0..BRANCHES_IMM.len())], counter, self.rng.i64(-1..9));
+            let imm = Inst::imm(self.one_of(&BRANCHES_IMM), counter, self.rng.i64(-1..9));
             match self.rng.u8(0..4) {
                 0 => draft.push(version, Inst::new(Op::Fallthrough)),
                 _ => ways_out.push(draft.branch_ahead(version, imm)),
@@ -89,7 +90,7 @@ impl Generator {
         }
         self.little(draft, pool);
         draft.push(version, Inst::two(Op::AddImm64, counter, counter, -1));
-        if self.rng.u8(0..3) == 0 {
+        if self.one_in(3) {
             draft.branch_to(version, Inst::new(Op::Jump), start);
         } else {
             draft.branch_to(version, Inst::imm(Op::BranchNeImm, counter, 0), start);
@@ -113,7 +114,7 @@ impl Generator {
             self.inner_branch(draft, pool, start);
         }
         self.straight(draft, pool);
-        let target = pool[self.rng.usize(0..pool.len())];
+        let target = self.one_of(pool);
         draft.push(version, Inst::imm(Op::LoadImm, target, 2 * self.rng.i64(0..9)));
         if self.rng.bool() {
             draft.push(version, Inst::imm(Op::JumpInd, target, 0));
@@ -132,7 +133,7 @@ impl Generator {
     /// goes in the end.
     pub(super) fn called_function(&mut self, draft: &mut Draft, pool: &[u8]) {
         let version = self.version;
-        let link = pool[self.rng.usize(0..pool.len())];
+        let link = self.one_of(pool);
         let address = |rng: &mut fastrand::Rng| 2 * rng.i64(0..6) + i64::from(rng.u8(0..16) == 0);
         let call = |rng: &mut fastrand::Rng| Inst { a: link, x: address(rng), ..Inst::new(Op::LoadImmJump) };
         draft.push(version, Inst::new(Op::Fallthrough));
@@ -144,10 +145,10 @@ impl Generator {
             draft.branch_to(version, itself, start);
         }
         self.little(draft, pool);
-        if self.rng.u8(0..4) == 0 {
+        if self.one_in(4) {
             draft.push(version, Inst::imm(Op::LoadImm64, link, 1 << 32 | address(&mut self.rng)));
         }
-        draft.push(version, Inst::imm(Op::JumpInd, link, if self.rng.u8(0..8) == 0 { 2 } else { 0 }));
+        draft.push(version, Inst::imm(Op::JumpInd, link, if self.one_in(8) { 2 } else { 0 }));
         for _ in 0..self.rng.usize(1..4) {
             self.little(draft, pool);
             let call = call(&mut self.rng);
@@ -163,11 +164,11 @@ impl Generator {
 
     /// A branch within the loop or out of it, or the end of a block without one.
     fn inner_branch(&mut self, draft: &mut Draft, pool: &[u8], start: usize) {
-        let [a, b] = [(); 2].map(|()| pool[self.rng.usize(0..pool.len())]);
+        let [a, b] = [(); 2].map(|()| self.one_of(pool));
         let branch = if self.rng.bool() {
-            Inst::two(BRANCHES[self.rng.usize(0..BRANCHES.len())], a, b, 0)
+            Inst::two(self.one_of(&BRANCHES), a, b, 0)
         } else {
-            Inst::imm(BRANCHES_IMM[self.rng.usize(0..BRANCHES_IMM.len())], a, self.rng.i64(-3..9))
+            Inst::imm(self.one_of(&BRANCHES_IMM), a, self.rng.i64(-3..9))
         };
         match self.rng.u8(0..8) {
             0 => draft.push(self.version, Inst::new(Op::Fallthrough)),

@@ -6,6 +6,7 @@ mod compare;
 mod counting;
 mod coverage;
 mod draft;
+mod draw;
 mod generate;
 mod idioms;
 mod loops;
@@ -17,7 +18,7 @@ mod spills;
 
 pub use case::{Case, Pages};
 pub use chains::{CHAINS, ChainGenerator, Chains};
-pub use compare::{Agreement, Difference, Stop, compare, compare_once};
+pub use compare::{Agreement, Difference, compare, compare_once};
 pub use coverage::Coverage;
 pub use generate::{Generator, Kind};
 pub use shrink::shrink;

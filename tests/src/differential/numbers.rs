@@ -3,6 +3,8 @@
 use fastrand::Rng;
 use tvm_isa::Op;
 
+use super::draw::Draw as _;
+
 /// Edges of 64-bit numbers, but for a little.
 const EDGES: [u64; 18] = [
     0,
@@ -60,7 +62,7 @@ pub fn word(rng: &mut Rng) -> u64 {
     match rng.u8(0..6) {
         0 => rng.u64(..),
         1 => i64::from(rng.i32(..)) as u64,
-        _ => EDGES[rng.usize(0..EDGES.len())].wrapping_add(rng.u64(0..3)).wrapping_sub(1),
+        _ => rng.one_of(&EDGES).wrapping_add(rng.u64(0..3)).wrapping_sub(1),
     }
 }
 
@@ -68,7 +70,7 @@ pub fn word(rng: &mut Rng) -> u64 {
 pub fn row<const WORDS: usize>(rng: &mut Rng) -> [u64; WORDS] {
     let mut row = [(); WORDS].map(|()| word(rng));
     for index in 1..WORDS {
-        let earlier = row[rng.usize(0..index)];
+        let earlier = rng.one_of(&row[..index]);
         match rng.u8(0..6) {
             0 => row[index] = earlier,
             1 => row[index] = row[index] & !0xffff_ffff | earlier & 0xffff_ffff,
@@ -84,7 +86,7 @@ pub fn immediate(rng: &mut Rng) -> i64 {
     match rng.u8(0..8) {
         0 => rng.i32(..).into(),
         1 => rng.i64(-130..130),
-        _ => IMMEDIATES[rng.usize(0..IMMEDIATES.len())],
+        _ => rng.one_of(&IMMEDIATES),
     }
 }
 
@@ -92,9 +94,9 @@ pub fn immediate(rng: &mut Rng) -> i64 {
 pub fn immediate_of(rng: &mut Rng, op: Op) -> i64 {
     match op {
         Op::ShloLImm64 | Op::ShloRImm64 | Op::SharRImm64 if rng.bool() => {
-            [1, 2, 3, 31, 32, 32, 32, 33, 62, 63][rng.usize(0..10)]
+            rng.one_of(&[1, 2, 3, 31, 32, 32, 32, 33, 62, 63])
         }
-        Op::XorImm | Op::AndImm | Op::SetLtUImm | Op::SetGtUImm if rng.bool() => [0, 1, 1, 1, 2, 3][rng.usize(0..6)],
+        Op::XorImm | Op::AndImm | Op::SetLtUImm | Op::SetGtUImm if rng.bool() => rng.one_of(&[0, 1, 1, 1, 2, 3]),
         _ => immediate(rng),
     }
 }

@@ -2,6 +2,7 @@
 
 use tvm_isa::Op;
 
+use super::draw::Draw as _;
 use super::generate::Generator;
 use super::idioms::Sequence;
 use super::operations::{BRANCHES, BRANCHES_IMM, WORD_OPERATIONS, WORD_OPERATIONS_IMM};

@@ -2,6 +2,7 @@
 
 use tvm_isa::Op;
 
+use super::draw::Draw as _;
 use super::generate::Generator;
 use super::idioms::Sequence;
 use super::operations::{STORES, STORES_OF_IMMEDIATES};

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context as _;
-use tvm_runtime::GuestExit;
 use tvm_tests::differential::{CHAINS, Case, ChainGenerator, Chains, compare_once, shrink};
 use tvm_tests::machine::{CompiledEngine, InterpreterEngine};
 
@@ -41,21 +39,7 @@ fn work(
             return Ok(index);
         }
         let program = generator.program()?;
-        let case = program.case();
-        let case = match compare(&case)? {
-            Ok(last) => {
-                let last = last.filter(|last| last.exit == GuestExit::Panic);
-                let last = last.context("a program did not come to its end")?;
-                // Once more, not quite to its end.
-                let gas = generator.less_than(case.gas - last.state.gas.0);
-                let poor = Case { gas, ..case };
-                match compare(&poor)? {
-                    Ok(_) => continue,
-                    Err(_) => poor,
-                }
-            }
-            Err(_) => case,
-        };
+        let Some(case) = generator.check(&program, compiled)? else { continue };
         if !failed.swap(true, Ordering::Relaxed) {
             let smallest = smallest(&program, &case, |case| matches!(compare(case), Ok(Err(_))));
             println!("job {job}, program {index}: {}", save(&args.failure, &smallest));

@@ -17,7 +17,7 @@ use tvm_tests::machine::{CompiledEngine, InterpreterEngine};
 /// compares registers, memory, gas, program counter and outcome at every stop.
 ///
 /// With --chains, programs of 128 short chains of operations, loops or calls each, on 16 rows of numbers, once to the end and once not quite:
-/// they try what the optimiser makes of a few instructions, some hundred times as often in the same time.
+/// they try what the optimiser makes of a few instructions.
 #[derive(Parser)]
 struct Args {
     /// Programs to generate.

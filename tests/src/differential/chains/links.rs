@@ -6,6 +6,7 @@ use tvm_isa::{Format, Op};
 use super::pieces::Chain;
 use super::{Kind, OTHERS, POOL, RESULTS, ROW, SLOTS, WORDS};
 use crate::assemble::Inst;
+use crate::differential::draw::Draw;
 use crate::differential::numbers;
 use crate::differential::operations::{BRANCHES, BRANCHES_IMM, LOADS, STORES};
 
@@ -56,6 +57,12 @@ pub struct Links<'a> {
     pub number: usize,
     pub kind: Kind,
     pub chain: Chain,
+}
+
+impl Draw for Links<'_> {
+    fn rng(&mut self) -> &mut Rng {
+        self.rng
+    }
 }
 
 impl Links<'_> {
@@ -279,13 +286,5 @@ impl Links<'_> {
     /// Where one of the row's numbers is.
     pub fn word(&mut self) -> i64 {
         8 * self.rng.i64(0..WORDS as i64)
-    }
-
-    pub fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
-        list[self.rng.usize(0..list.len())]
-    }
-
-    pub fn one_in(&mut self, count: u8) -> bool {
-        self.rng.u8(0..count) == 0
     }
 }

@@ -7,6 +7,7 @@ use super::links::Links;
 use super::pieces::Place;
 use super::{RESULTS, ROW};
 use crate::assemble::Inst;
+use crate::differential::draw::Draw as _;
 use crate::differential::operations::{BRANCHES, BRANCHES_IMM, STORES};
 
 /// Turns of most loops, several times as many as there are in a row.
