@@ -1,0 +1,326 @@
+//! One pass over the text, instruction by instruction.
+
+use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
+use tvm_abi::{CpuFeatures, Stub, TextOffset};
+
+use crate::Verified;
+use crate::forms::{Form, form};
+use crate::operands::{self, Memory};
+use crate::place_set::PlaceSet;
+use crate::sequences::{self, DYNAMIC_JUMP_READS, GasChange, Recent};
+use crate::violation::{Rule, Violation};
+
+/// Bytes of a thunk, `jmp gs:[slot]`.
+const THUNK_BYTES: u32 = 8;
+
+/// Where the thunks end and code begins.
+pub const THUNKS_END: u32 = Stub::THUNKS.len() as u32 * THUNK_BYTES;
+
+/// A jump or branch within the text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Jump {
+    /// Where it stands.
+    pub at: u32,
+    /// Where it leads.
+    pub target: u64,
+    /// What leads on.
+    pub kind: JumpKind,
+}
+
+/// Where else an instruction goes on than at a jump's target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JumpKind {
+    /// Behind it, if its condition does not hold.
+    Branch,
+    /// Behind it, having charged; its target is the way out for want of gas.
+    Charge,
+    /// Behind it, having charged; where gas does not fit, the same is given back and execution goes on at its target.
+    ChargeIfFits,
+    /// Nowhere.
+    Jump,
+}
+
+/// What the pass found.
+pub struct Swept {
+    /// Where instructions start that may be jumped to.
+    pub starts: PlaceSet,
+    /// Jumps and branches, in order.
+    pub jumps: Vec<Jump>,
+    /// Where code is left, as the pc map counts it, in order.
+    pub sites: Vec<TextOffset>,
+    /// Instructions behind which execution does not go on, other than jumps, in order: dynamic jumps, and calls of stubs that do not
+    /// return.
+    pub ends: Vec<u32>,
+    /// Dynamic jumps among them.
+    pub dynamic_jumps: Vec<u32>,
+    pub counts: Verified,
+}
+
+/// What must come next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Expected {
+    Anything,
+    /// The branch that belongs to a charge.
+    ChargeBranch,
+    /// The jump that belongs to a push.
+    LeavingJump,
+}
+
+struct Sweep<'c> {
+    code: &'c crate::Code<'c>,
+    recent: Recent,
+    expected: Expected,
+    /// Reads of context and jump table that no dynamic jump has accounted for.
+    open_reads: usize,
+    found: Swept,
+}
+
+/// Looks at all instructions behind the thunks.
+pub fn sweep(code: &crate::Code<'_>) -> Result<Swept, Violation> {
+    thunks(code.text)?;
+    let found = Swept {
+        starts: PlaceSet::new(code.text.len()),
+        jumps: Vec::new(),
+        sites: Vec::new(),
+        ends: Vec::new(),
+        dynamic_jumps: Vec::new(),
+        counts: Verified::default(),
+    };
+    let mut sweep = Sweep { code, recent: Recent::new(), expected: Expected::Anything, open_reads: 0, found };
+    let behind = &code.text[THUNKS_END as usize..];
+    let mut decoder = Decoder::with_ip(64, behind, THUNKS_END.into(), DecoderOptions::NONE);
+    let mut instruction = Instruction::default();
+    let mut at = THUNKS_END;
+    while decoder.can_decode() {
+        decoder.decode_out(&mut instruction);
+        at = instruction.ip() as u32;
+        sweep.instruction(at, &instruction).map_err(|rule| rule.broken_at(at))?;
+    }
+    // What lies behind the last instruction is not code.
+    if sweep.open_reads > 0 {
+        return Err(Rule::Context.broken_at(at));
+    }
+    let is_left = sweep.expected == Expected::Anything
+        && (sweep.found.ends.last() == Some(&at)
+            || sweep.found.jumps.last().is_some_and(|last| last.at == at && last.kind == JumpKind::Jump));
+    if is_left { Ok(sweep.found) } else { Err(Rule::End.broken_at(at)) }
+}
+
+/// The text begins with a jump to each stub's address in the VM context.
+fn thunks(text: &[u8]) -> Result<(), Violation> {
+    let mut expected = Vec::new();
+    for (stub, _) in Stub::THUNKS {
+        expected.extend([0x65, 0xff, 0x24, 0x25]);
+        expected.extend(stub.slot().to_le_bytes());
+    }
+    if text.starts_with(&expected) { Ok(()) } else { Err(Rule::Thunks.broken_at(0)) }
+}
+
+/// Where the thunk of a stub stands.
+fn thunk(stub: Stub) -> u64 {
+    u64::from(stub as u32 * THUNK_BYTES)
+}
+
+impl Sweep<'_> {
+    fn instruction(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
+        if instruction.is_invalid() {
+            return Err(Rule::Undecodable);
+        }
+        let name = || format!("{:?}", instruction.code());
+        let (form, features) = form(instruction).ok_or_else(|| Rule::Form(name()))?;
+        if features != CpuFeatures::BASELINE && !self.code.cpu_features.contains(features) {
+            return Err(Rule::Feature(name()));
+        }
+        self.recent.push(*instruction);
+        self.found.counts.instructions += 1;
+        let expected = std::mem::replace(&mut self.expected, Expected::Anything);
+        if expected == Expected::Anything {
+            self.found.starts.insert(at);
+        }
+        // Reads below guest memory are parts of dynamic jumps, which are over after two instructions more.
+        if self.open_reads > 0 && !matches!(form, Form::Plain | Form::Branch | Form::DynamicJump) {
+            return Err(Rule::Context);
+        }
+        match (form, expected) {
+            (Form::Branch, Expected::Anything) => self.jump(at, instruction, JumpKind::Branch),
+            (Form::Branch, Expected::ChargeBranch) if instruction.mnemonic() == Mnemonic::Jb => {
+                self.found.counts.charges += 1;
+                self.charge_branch(at, instruction)
+            }
+            (Form::Jump, Expected::LeavingJump) => self.leaving_jump(at, instruction),
+            (_, Expected::ChargeBranch) => Err(Rule::Gas),
+            (_, Expected::LeavingJump) => Err(Rule::Leave),
+            (Form::Plain, _) => self.plain(at, instruction),
+            (Form::Address, _) => operands::address(instruction),
+            (Form::Vector, _) => operands::vector(instruction),
+            (Form::Nothing, _) => Ok(()),
+            (Form::Jump, _) => self.jump(at, instruction, JumpKind::Jump),
+            (Form::Divide, _) => self.divide(),
+            (Form::DynamicJump, _) => self.dynamic_jump(at, instruction),
+            (Form::Call, _) => self.call(at, instruction),
+            (Form::CallStub, _) => self.host_call(at, instruction),
+            (Form::Push, _) => {
+                self.expected = Expected::LeavingJump;
+                self.site(at, instruction);
+                Ok(())
+            }
+        }
+    }
+
+    fn plain(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
+        match sequences::gas_change(instruction) {
+            Some(GasChange::Charge) => {
+                self.expected = Expected::ChargeBranch;
+                return Ok(());
+            }
+            Some(GasChange::GiveBack) => return Ok(()),
+            None if instruction.op0_kind() == OpKind::Register && instruction.op0_register() == Register::R15 => {
+                return Err(Rule::Gas);
+            }
+            None => {}
+        }
+        match operands::plain(instruction)? {
+            None => {}
+            Some(Memory::Guest) => {
+                if !has_guest_prefixes(&self.code.text[at as usize..]) {
+                    return Err(Rule::Memory);
+                }
+                self.found.counts.accesses += 1;
+                self.found.sites.push(TextOffset(at));
+            }
+            Some(Memory::Context(_) | Memory::JumpTable) => self.open_reads += 1,
+        }
+        Ok(())
+    }
+
+    fn divide(&mut self) -> Result<(), Rule> {
+        let before = sequences::division(&self.recent).ok_or(Rule::Division)?;
+        self.close(before);
+        Ok(())
+    }
+
+    fn dynamic_jump(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
+        let slots = self.code.jump_table_slots;
+        let is_scratch = instruction.op0_kind() == OpKind::Register
+            && instruction.op0_register() == Register::RDX
+            && instruction.len() == 2;
+        let before = if is_scratch { sequences::dynamic_jump(&self.recent, slots) } else { None };
+        let before = before.ok_or(Rule::DynamicJump { slots })?;
+        self.open_reads -= DYNAMIC_JUMP_READS.min(self.open_reads);
+        if self.open_reads > 0 {
+            return Err(Rule::Context);
+        }
+        self.close(before);
+        self.found.counts.dynamic_jumps += 1;
+        self.found.dynamic_jumps.push(at);
+        self.found.ends.push(at);
+        Ok(())
+    }
+
+    /// Lets nobody jump to the last instruction nor to the `before` in front of it, but for the first of them.
+    fn close(&mut self, before: usize) {
+        for TextOffset(at) in self.recent.places(before) {
+            self.found.starts.remove(at);
+        }
+    }
+
+    fn jump(&mut self, at: u32, instruction: &Instruction, kind: JumpKind) -> Result<(), Rule> {
+        let target = target(instruction)?;
+        self.found.counts.jumps += 1;
+        self.found.jumps.push(Jump { at, target, kind });
+        Ok(())
+    }
+
+    /// Where gas does not fit, the charge leads to a call of the stub for that, or to where as much is given back.
+    fn charge_branch(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
+        let target = target(instruction)?;
+        let there = usize::try_from(target).ok().and_then(|target| self.code.text.get(target..)).unwrap_or(&[]);
+        let kind = if is_call_of(there, target, thunk(Stub::OutOfGas)) {
+            JumpKind::Charge
+        } else if self.gives_back(there) {
+            JumpKind::ChargeIfFits
+        } else {
+            return Err(Rule::Gas);
+        };
+        self.found.jumps.push(Jump { at, target, kind });
+        Ok(())
+    }
+
+    /// Whether the code begins by giving back what the charge before the last instruction took.
+    fn gives_back(&self, code: &[u8]) -> bool {
+        let first = Decoder::new(64, code, DecoderOptions::NONE).decode();
+        sequences::gas_change(&first) == Some(GasChange::GiveBack)
+            && first.immediate(1) == self.recent.get(1).immediate(1)
+    }
+
+    fn leaving_jump(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
+        if target(instruction)? != thunk(Stub::Jump) {
+            return Err(Rule::Leave);
+        }
+        self.found.ends.push(at);
+        Ok(())
+    }
+
+    fn call(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
+        let target = target(instruction)?;
+        if target != thunk(Stub::OutOfGas) && target != thunk(Stub::Interpret) {
+            return Err(Rule::Leave);
+        }
+        self.site(at, instruction);
+        self.found.ends.push(at);
+        Ok(())
+    }
+
+    fn host_call(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
+        if !sequences::is_host_call(&self.recent) {
+            return Err(Rule::Leave);
+        }
+        self.close(1);
+        self.site(at, instruction);
+        Ok(())
+    }
+
+    /// Code is left here: the map knows the place by the last byte.
+    fn site(&mut self, at: u32, instruction: &Instruction) {
+        self.found.sites.push(TextOffset(at + instruction.len() as u32 - 1));
+    }
+}
+
+/// Whether an instruction begins with the two prefixes of guest accesses, and has no others that say where memory is: processors differ in which
+/// of two counts.
+fn has_guest_prefixes(code: &[u8]) -> bool {
+    const GS: u8 = 0x65;
+    const ADDRESS_SIZE: u8 = 0x67;
+    const SEGMENTS: [u8; 6] = [0x26, 0x2e, 0x36, 0x3e, 0x64, GS];
+    let is_other = |byte: &&u8| SEGMENTS.contains(*byte) || **byte == ADDRESS_SIZE;
+    matches!(code, [GS, ADDRESS_SIZE, rest @ ..] if rest.first().filter(is_other).is_none())
+        && !matches!(code, [_, _, 0x66 | 0xf2 | 0xf3, next, ..] if is_other(&next))
+}
+
+/// Whether the code at `at` begins with a call of what stands at `place`.
+fn is_call_of(code: &[u8], at: u64, place: u64) -> bool {
+    const CALL: u8 = 0xe8;
+    match code {
+        [CALL, a, b, c, d, ..] => {
+            let distance = i64::from(i32::from_le_bytes([*a, *b, *c, *d]));
+            (at + 5).checked_add_signed(distance) == Some(place)
+        }
+        _ => false,
+    }
+}
+
+/// Where a jump leads.
+///
+/// Its length is looked at because prefixes change what it is, on processors of some makers: an operand-size prefix takes bits away from the
+/// address, or bytes from the instruction.
+fn target(instruction: &Instruction) -> Result<u64, Rule> {
+    let is_short = instruction.len() == 2;
+    let is_long = match instruction.code() {
+        Code::Jmp_rel32_64 | Code::Call_rel32_64 => instruction.len() == 5,
+        _ => instruction.len() == 6,
+    };
+    match instruction.op0_kind() {
+        OpKind::NearBranch64 if is_short || is_long => Ok(instruction.near_branch64()),
+        _ => Err(Rule::Form(format!("{:?}", instruction.code()))),
+    }
+}
