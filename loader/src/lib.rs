@@ -3,7 +3,8 @@
 //! Loading takes some microseconds whatever the length of the code: headers and note are read, and the file's own pages
 //! become code. What is loaded is exactly what [`tvm_abi::sections`] describes; anything else is refused with a reason.
 //!
-//! **Not checked** is the machine code itself, and whether the pc map is true: an object must come from TVM's compiler,
+//! **Not checked** when loading are the machine code itself, which takes time in proportion to its length ([`verify()`] does that, for who
+//! makes objects), and whether the pc map is true: an object must come from TVM's compiler,
 //! by a way on which nobody could change it. The loader's checks keep accidents (cut, foreign, stale or wrong-CPU
 //! files) from being executed, not attackers who can write to the cache directory.
 //!
@@ -18,6 +19,7 @@ mod object;
 mod placed;
 mod reader;
 mod sections;
+mod verify;
 
 use std::fs::File;
 use std::ops::Range;
@@ -29,6 +31,8 @@ pub use error::LoadError;
 pub use object::{Symbol, symbols};
 pub use placed::{CodeMemory, MAX_IDLE_BYTES, MAX_IDLE_PIECES, Supply};
 pub use sections::MAX_SECTIONS;
+pub use tvm_verifier::{Rule, Verified, Violation};
+pub use verify::{VerifyError, verify};
 
 use mapping::{Mapped, is_not_executable_here};
 use object::Checked;
@@ -145,6 +149,20 @@ impl Loaded {
     pub fn pc_map(&self) -> PcMap<'_> {
         let section = self.section(&self.sections.places.pc_map);
         PcMap::with_header(self.pc_map, section).expect("checked when the object was loaded")
+    }
+
+    /// Decides whether the machine code stays in its sandbox, as [`verify()`] does.
+    ///
+    /// # Errors
+    /// What was found that is not as it must be. The module must not run.
+    pub fn verify(&self) -> Result<Verified, Violation> {
+        // A table that lies elsewhere in the file than the compiler puts it, and so is not mapped here, is none.
+        let table = &self.sections.places.jump_table;
+        let table = match &self.code {
+            Code::Mapped(mapped) => mapped.get(table).unwrap_or(&[]),
+            Code::Placed(placed) => &placed.bytes()[table.clone()],
+        };
+        verify::verify_parts(self.text(), table, &self.note, self.pc_map())
     }
 
     /// The program that was compiled, without its container.

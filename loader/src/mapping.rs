@@ -34,6 +34,11 @@ impl Mapped {
         &self.map[part.start - self.start..part.end - self.start]
     }
 
+    /// A part of the file, if it is mapped.
+    pub(crate) fn get(&self, part: &Range<usize>) -> Option<&[u8]> {
+        self.map.get(part.start.checked_sub(self.start)?..part.end.checked_sub(self.start)?)
+    }
+
     /// Makes the text executable. It must start with a page that nothing else is in, as its last one.
     #[inline]
     pub(crate) fn make_executable(&self, text: &Range<usize>) -> Result<(), LoadError> {
