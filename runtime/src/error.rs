@@ -28,6 +28,9 @@ pub enum Error {
     /// An object that TVM just made cannot be loaded.
     #[error(transparent)]
     Object(#[from] tvm_loader::LoadError),
+    /// Code that TVM just made might leave its sandbox. It was thrown away.
+    #[error(transparent)]
+    Unsafe(#[from] tvm_loader::Violation),
     /// Guest memory could not be set up.
     #[error(transparent)]
     Memory(#[from] InitialiseError),

@@ -36,7 +36,8 @@ mod sys;
 
 pub use engine::{
     Backend, BackgroundFailure, BackgroundLimits, DEFAULT_BACKGROUND_QUEUE, DEFAULT_BACKGROUND_THREADS, Engine,
-    EngineConfig, EngineStats, MAX_BACKGROUND_ATTEMPTS, MAX_BACKGROUND_FAILURES, MAX_IDLE_MODULES, Tiers, object_key,
+    EngineConfig, EngineStats, MAX_BACKGROUND_ATTEMPTS, MAX_BACKGROUND_FAILURES, MAX_IDLE_MODULES, Tiers, Verification,
+    object_key,
 };
 pub use error::{Error, LoadError, Malformed};
 pub use exit::{GuestExit, GuestState};

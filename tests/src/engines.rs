@@ -6,7 +6,7 @@ use tvm_abi::Tier;
 use tvm_cache::hash;
 use tvm_isa::{Container, GpVersion};
 use tvm_runtime::{
-    Backend, Engine, EngineConfig, Guest, GuestExit, HostAction, HostCalls, HostError, Instance, Module,
+    Backend, Engine, EngineConfig, Guest, GuestExit, HostAction, HostCalls, HostError, Instance, Module, Verification,
 };
 
 /// A way of executing programs.
@@ -32,10 +32,11 @@ impl Way {
         }
     }
 
-    /// The configuration of an engine that goes this way and keeps objects in `cache`, if there is one.
+    /// The configuration of an engine that goes this way and keeps objects in `cache`, if there is one. All its code is verified.
     #[must_use]
     pub fn config(self, cache: Option<&Path>) -> EngineConfig {
-        let config = EngineConfig { cache: cache.map(Path::to_owned), ..EngineConfig::default() };
+        let (cache, verification) = (cache.map(Path::to_owned), Verification::Always);
+        let config = EngineConfig { cache, verification, ..EngineConfig::default() };
         match self {
             Self::Interpreted => EngineConfig { backend: Backend::Interpreter, ..config },
             Self::Compiled(tier) => EngineConfig { tiers: tier.into(), ..config },

@@ -19,7 +19,7 @@ use super::key::ModuleKey;
 use super::modules::Modules;
 use super::objects::Objects;
 use super::stats::{BackgroundFailure, add_one};
-use crate::error::LoadError;
+use crate::error::{Error, LoadError};
 use crate::module::Module;
 use crate::sys::{self, NativeModule};
 
@@ -229,6 +229,8 @@ impl Shared {
     fn compile(&self, job: &Job) -> Result<Module, (u32, String)> {
         match catch_unwind(AssertUnwindSafe(|| (self.make)(&self.objects, job))) {
             Ok(Ok(module)) => Ok(module),
+            // It would be made the same again.
+            Ok(Err(LoadError::Machine(error @ Error::Unsafe(_)))) => Err((MAX_BACKGROUND_ATTEMPTS, error.to_string())),
             Ok(Err(LoadError::Machine(error))) => Err((1, error.to_string())),
             Ok(Err(error)) => Err((MAX_BACKGROUND_ATTEMPTS, error.to_string())),
             Err(_) => Err((MAX_BACKGROUND_ATTEMPTS, "the compiler panicked".to_owned())),

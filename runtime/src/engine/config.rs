@@ -41,6 +41,34 @@ impl From<Tier> for Tiers {
     }
 }
 
+/// Which code is verified between the compiler and everything else: that its machine code stays in its sandbox ([`tvm_loader::verify`]).
+///
+/// Code that does not pass never runs and is never stored; its program is interpreted, or keeps its fast code, and is counted
+/// ([`EngineStats::refused`](super::EngineStats::refused)). Objects in the cache were verified when they were stored, or not, as the engine
+/// that stored them was configured.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Verification {
+    /// None.
+    Never,
+    /// Best code, which takes a fifth longer to make for it. Mostly nobody waits for that.
+    #[default]
+    Best,
+    /// Fast code too, which takes two to three times as long to make for it.
+    Always,
+}
+
+impl Verification {
+    /// Whether code of this tier is verified.
+    #[must_use]
+    pub fn covers(self, tier: Tier) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Best => tier == Tier::Best,
+            Self::Always => true,
+        }
+    }
+}
+
 /// Threads that compile in the background, unless the configuration says otherwise.
 pub const DEFAULT_BACKGROUND_THREADS: usize = 1;
 
@@ -79,4 +107,6 @@ pub struct EngineConfig {
     pub tiers: Tiers,
     /// What compiling in the background may take. Without meaning but for [`Tiers::Background`].
     pub background: BackgroundLimits,
+    /// Which code is verified before it runs or is stored.
+    pub verification: Verification,
 }

@@ -139,7 +139,7 @@ impl Inner {
         }
     }
 
-    /// The program's compiled code; `None` if it is too large for the compiler.
+    /// The program's compiled code; `None` if it is too large for the compiler, or what that made is not safe.
     fn load_compiled(&self, key: ModuleKey, code: &mut dyn Code) -> Result<Option<Module>, LoadError> {
         let tier = match self.tiers {
             Tiers::Fast => Tier::Fast,
@@ -156,11 +156,7 @@ impl Inner {
             Some(_) => self.objects.make(key, tier, compile),
             None => self.objects.make_uncached(key, tier, code.bytes()?),
         };
-        match made {
-            Ok(module) => Ok(Some(module)),
-            Err(LoadError::TooLarge(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        or_interpreted(made)
     }
 
     /// Asks for best code of a program that is loaded with this module.
@@ -168,5 +164,14 @@ impl Inner {
         if let (Some(background), Some(native)) = (&self.background, module.native_code()) {
             background.ask(key, native);
         }
+    }
+}
+
+/// `None` where the program is to be interpreted: what the compiler does not take, and code that is not safe, which was counted and is gone.
+pub(super) fn or_interpreted(made: Result<Module, LoadError>) -> Result<Option<Module>, LoadError> {
+    match made {
+        Ok(module) => Ok(Some(module)),
+        Err(LoadError::TooLarge(_) | LoadError::Machine(Error::Unsafe(_))) => Ok(None),
+        Err(error) => Err(error),
     }
 }

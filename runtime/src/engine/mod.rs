@@ -17,7 +17,7 @@ use tvm_isa::{Container, GpVersion};
 
 pub use background::{MAX_BACKGROUND_ATTEMPTS, MAX_BACKGROUND_FAILURES};
 pub use config::{
-    Backend, BackgroundLimits, DEFAULT_BACKGROUND_QUEUE, DEFAULT_BACKGROUND_THREADS, EngineConfig, Tiers,
+    Backend, BackgroundLimits, DEFAULT_BACKGROUND_QUEUE, DEFAULT_BACKGROUND_THREADS, EngineConfig, Tiers, Verification,
 };
 pub use key::object_key;
 pub use modules::MAX_IDLE_MODULES;
@@ -27,8 +27,6 @@ use background::Background;
 use key::ModuleKey;
 use modules::Modules;
 use objects::Objects;
-use stats::Counters;
-use workshop::Workshop;
 
 use crate::error::{Error, LoadError};
 use crate::module::Module;
@@ -57,14 +55,14 @@ impl Engine {
     /// # Errors
     /// When the cache directory cannot be used, or the CPU lacks features that were asked for.
     pub fn new(config: EngineConfig) -> Result<Self, Error> {
-        let EngineConfig { backend, cache, cpu, tiers, background } = config;
+        let EngineConfig { backend, cache, cpu, tiers, background, verification } = config;
         let host = host_features();
         let cpu = cpu.unwrap_or(host);
         if !host.contains(cpu) {
             return Err(Error::Cpu { wanted: cpu, found: host });
         }
         let cache = cache.map(Cache::open).transpose()?;
-        let objects = Arc::new(Objects { cpu, cache, counters: Counters::default(), workshop: Workshop::default() });
+        let objects = Arc::new(Objects::new(cpu, cache, verification));
         let modules = Arc::new(Modules::default());
         let in_background = backend == Backend::Compiled && tiers == Tiers::Background;
         let background = in_background.then(|| Background::new(background, Arc::clone(&objects), Arc::clone(&modules)));

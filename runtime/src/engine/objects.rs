@@ -5,9 +5,11 @@ use std::sync::Arc;
 use tvm_abi::{CpuFeatures, Tier};
 use tvm_cache::{Cache, Hit, KeyParts, Outcome, Source};
 use tvm_compiler::CompileOptions;
+use tvm_loader::VerifyError;
 
+use super::config::Verification;
 use super::key::{ModuleKey, is_of, object_key};
-use super::stats::Counters;
+use super::stats::{Counters, add_one};
 use super::workshop::Workshop;
 use crate::error::{Error, LoadError};
 use crate::module::{Module, Origin};
@@ -17,6 +19,7 @@ use crate::sys::NativeModule;
 pub(super) struct Objects {
     pub cpu: CpuFeatures,
     pub cache: Option<Cache>,
+    pub verification: Verification,
     pub counters: Counters,
     pub workshop: Workshop,
 }
@@ -30,6 +33,12 @@ enum Object {
 }
 
 impl Objects {
+    /// Nothing is compiled yet.
+    pub fn new(cpu: CpuFeatures, cache: Option<Cache>, verification: Verification) -> Self {
+        let (counters, workshop) = Default::default();
+        Self { cpu, cache, verification, counters, workshop }
+    }
+
     /// The module of a program whose object is in the cache.
     pub fn find(&self, key: ModuleKey, tier: Tier) -> Result<Option<Module>, LoadError> {
         let Some(cache) = &self.cache else { return Ok(None) };
@@ -46,6 +55,7 @@ impl Objects {
         let ModuleKey { version, container, .. } = key;
         let native = self.workshop.make(key, code, CompileOptions { version, container, cpu: self.cpu, tier })?;
         self.counters.count_compiled(tier);
+        self.verify(tier, || native.verify())?;
         Module::native(native, Origin::Compiled)
     }
 
@@ -112,8 +122,22 @@ impl Objects {
         compile: impl FnOnce(CompileOptions) -> Result<Vec<u8>, LoadError>,
     ) -> Result<Vec<u8>, LoadError> {
         let ModuleKey { version, container, .. } = key;
-        compile(CompileOptions { version, container, cpu: self.cpu, tier })
-            .inspect(|_| self.counters.count_compiled(tier))
+        let object = compile(CompileOptions { version, container, cpu: self.cpu, tier })?;
+        self.counters.count_compiled(tier);
+        self.verify(tier, || match tvm_loader::verify(&object) {
+            Ok(_) => Ok(()),
+            Err(VerifyError::Code(violation)) => Err(Error::Unsafe(violation)),
+            Err(VerifyError::Object(error)) => Err(error.into()),
+        })?;
+        Ok(object)
+    }
+
+    /// Verifies code just made, if code of its tier is to be.
+    fn verify(&self, tier: Tier, verify: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+        if !self.verification.covers(tier) {
+            return Ok(());
+        }
+        verify().inspect_err(|_| add_one(&self.counters.refused))
     }
 
     /// Removes an object. If that fails, the program is compiled again next time: it costs time and nothing else.
@@ -142,3 +166,6 @@ impl Objects {
         Module::native(native, origin).map(Some)
     }
 }
+
+#[cfg(test)]
+mod tests;

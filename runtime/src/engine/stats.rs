@@ -19,6 +19,8 @@ pub struct EngineStats {
     pub dropped: u64,
     /// Jobs in the background that failed; [`Engine::background_failures`](super::Engine::background_failures) says why.
     pub failed: u64,
+    /// Code that did not pass verification ([`Verification`](super::Verification)): anything but 0 is an error of TVM that should be reported.
+    pub refused: u64,
     /// Programs that wait to be compiled in the background.
     pub queued: u64,
     /// Programs that are being compiled in the background.
@@ -48,6 +50,7 @@ pub(super) struct Counters {
     pub swapped: AtomicU64,
     pub dropped: AtomicU64,
     pub failed: AtomicU64,
+    pub refused: AtomicU64,
 }
 
 impl Counters {
@@ -59,13 +62,14 @@ impl Counters {
     /// All events; nothing is going on.
     pub fn snapshot(&self) -> EngineStats {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Self { compiled, swapped, dropped, failed } = self;
+        let Self { compiled, swapped, dropped, failed, refused } = self;
         EngineStats {
             compiled_fast: get(&compiled[Tier::Fast as usize]),
             compiled_best: get(&compiled[Tier::Best as usize]),
             swapped: get(swapped),
             dropped: get(dropped),
             failed: get(failed),
+            refused: get(refused),
             queued: 0,
             running: 0,
         }

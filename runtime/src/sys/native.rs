@@ -50,6 +50,12 @@ impl NativeModule {
         Ok(Self { map, loaded, code })
     }
 
+    /// Decides whether the machine code stays in its sandbox.
+    pub(crate) fn verify(&self) -> Result<(), Error> {
+        self.loaded.verify()?;
+        Ok(())
+    }
+
     pub(crate) fn code(&self) -> &CompiledCode {
         &self.code
     }

@@ -40,7 +40,10 @@ impl CompiledEngine {
         if self.loads.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOADS_BETWEEN_CLEANUPS) {
             self.engine.unload_idle();
         }
-        Ok(self.engine.load(version, container, hash(bytes), || Ok(bytes))?)
+        let module = self.engine.load(version, container, hash(bytes), || Ok(bytes))?;
+        // A program whose code is not safe would be interpreted, and agree with the interpreter.
+        anyhow::ensure!(self.engine.stats().refused == 0, "expected compiled code to pass verification, it did not");
+        Ok(module)
     }
 }
 

@@ -5,8 +5,7 @@ use tvm_compiler::{CompileError, compile};
 use tvm_isa::{Container, GpVersion};
 
 use super::*;
-use crate::engine::stats::Counters;
-use crate::engine::workshop::Workshop;
+use crate::engine::config::Verification;
 use crate::error::Error;
 
 /// A program of one trap.
@@ -21,12 +20,7 @@ struct Setting {
 
 impl Setting {
     fn new(make: Make) -> Self {
-        let objects = Arc::new(Objects {
-            cpu: CpuFeatures::host(),
-            cache: None,
-            counters: Counters::default(),
-            workshop: Workshop::default(),
-        });
+        let objects = Arc::new(Objects::new(CpuFeatures::host(), None, Verification::default()));
         let modules = Arc::new(Modules::default());
         let background =
             Background::with(make, BackgroundLimits::default(), Arc::clone(&objects), Arc::clone(&modules));
@@ -93,6 +87,20 @@ fn what_the_compiler_refuses_is_tried_once() {
     assert_eq!((*version, *container, *code_hash), (GpVersion::V0_7_2, Container::Raw, [0; 32]));
     assert!(is_final);
     assert_eq!(*reason, CompileError::TextTooLarge.to_string());
+}
+
+#[test]
+fn what_is_not_safe_is_tried_once() {
+    let setting = Setting::new(|_, _| {
+        let violation = tvm_loader::Violation { at: tvm_abi::TextOffset(24), rule: tvm_loader::Rule::Memory };
+        Err(Error::Unsafe(violation).into())
+    });
+    for _ in 0..3 {
+        assert_eq!(setting.ask(0), Some(Tier::Fast));
+    }
+    let failures = setting.background.failures();
+    assert_eq!((setting.failed(), failures.len(), failures[0].is_final), (1, 1, true));
+    assert!(failures[0].reason.contains("machine code at 0x18"), "{}", failures[0].reason);
 }
 
 #[test]
