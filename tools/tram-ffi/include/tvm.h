@@ -89,7 +89,7 @@ const char *tvm_status_name(tvm_status status);
 
 /* ---- Library --------------------------------------------------------------------------------------------------- */
 
-enum { TVM_ABI_VERSION = 2 };
+enum { TVM_ABI_VERSION = 3 };
 
 /* TVM_ABI_VERSION of the library that is loaded: compare it with the header's before anything else. */
 uint32_t tvm_abi_version(void);
@@ -144,6 +144,15 @@ enum {
     TVM_TIERS_BEST = 3        /* best code only: what is not in the cache is waited for */
 };
 
+/* Which compiled code is verified before it runs or is stored: that it stays in its sandbox, whatever the compiler
+ * thought. Code that does not pass is thrown away and counted (refused); its program is interpreted, or keeps its fast
+ * code. */
+enum {
+    TVM_VERIFY_BEST = 0,  /* best code */
+    TVM_VERIFY_NEVER = 1, /* none */
+    TVM_VERIFY_ALWAYS = 2 /* all: fast code takes two to three times as long to make */
+};
+
 /* What an engine is made with. All zero but for the size is a good start. */
 typedef struct tvm_engine_config {
     uint32_t size;         /* sizeof(tvm_engine_config) */
@@ -152,6 +161,7 @@ typedef struct tvm_engine_config {
     uint64_t cpu;          /* TVM_CPU_HOST, or TVM_CPU_ONLY | features */
     uint32_t tiers;        /* TVM_TIERS_... */
     uint32_t background_threads; /* most threads that compile in the background, at low priority; 0: the usual number */
+    uint32_t verification;       /* TVM_VERIFY_... */
 } tvm_engine_config;
 
 /* Makes an engine. TVM_CACHE: the directory is not ours alone, or not usable. TVM_CPU: this machine lacks features. */
@@ -171,6 +181,7 @@ typedef struct tvm_engine_stats {
     uint64_t swapped;       /* loaded programs whose fast code was replaced by best code */
     uint64_t dropped;       /* requests for best code dropped because too many others waited; loading asks again */
     uint64_t failed;        /* programs that could not be compiled in the background, and keep their fast code */
+    uint64_t refused;       /* code that did not pass verification: not 0 means an error of TVM; please report it */
     uint64_t queued;        /* programs that wait now */
     uint64_t running;       /* programs being compiled in the background now */
 } tvm_engine_stats;

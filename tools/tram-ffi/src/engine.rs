@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use tvm_abi::CpuFeatures;
-use tvm_runtime::{Backend, BackgroundLimits, Engine, EngineConfig, EngineStats, Origin, Tiers};
+use tvm_runtime::{Backend, BackgroundLimits, Engine, EngineConfig, EngineStats, Origin, Tiers, Verification};
 
 use crate::arguments::{Out, bytes, hash, path, shared};
 use crate::module::{container, origin_number, refuse_inside_source};
@@ -29,6 +29,13 @@ pub const TIERS_FAST: u32 = 2;
 /// `TVM_TIERS_BEST`: best code only.
 pub const TIERS_BEST: u32 = 3;
 
+/// `TVM_VERIFY_BEST`: best code is verified.
+pub const VERIFY_BEST: u32 = 0;
+/// `TVM_VERIFY_NEVER`: no code is.
+pub const VERIFY_NEVER: u32 = 1;
+/// `TVM_VERIFY_ALWAYS`: all code is.
+pub const VERIFY_ALWAYS: u32 = 2;
+
 /// What an engine is made with. All zero but for the size is a good choice.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -45,6 +52,8 @@ pub struct TvmEngineConfig {
     pub tiers: u32,
     /// Most threads that compile in the background, or 0 for the usual number.
     pub background_threads: u32,
+    /// One of the `VERIFY_*` constants.
+    pub verification: u32,
 }
 
 /// Events since an engine was made, and what is going on.
@@ -61,6 +70,8 @@ pub struct TvmEngineStats {
     pub dropped: u64,
     /// Jobs in the background that failed.
     pub failed: u64,
+    /// Code that did not pass verification.
+    pub refused: u64,
     /// Programs that wait.
     pub queued: u64,
     /// Programs that are being compiled in the background.
@@ -82,7 +93,7 @@ const _: () = {
 /// # Safety
 /// `cache_dir` is null or a string ended by a zero.
 unsafe fn configuration(config: &TvmEngineConfig) -> Result<EngineConfig, Failure> {
-    let TvmEngineConfig { size, backend, cache_dir, cpu, tiers, background_threads } = *config;
+    let TvmEngineConfig { size, backend, cache_dir, cpu, tiers, background_threads, verification } = *config;
     let expected = size_of::<TvmEngineConfig>() as u32;
     if size != expected {
         return Err(Failure::argument(format_args!(
@@ -109,6 +120,16 @@ unsafe fn configuration(config: &TvmEngineConfig) -> Result<EngineConfig, Failur
             )));
         }
     };
+    let verification = match verification {
+        VERIFY_BEST => Verification::Best,
+        VERIFY_NEVER => Verification::Never,
+        VERIFY_ALWAYS => Verification::Always,
+        _ => {
+            return Err(Failure::argument(format_args!(
+                "config.verification is {verification}, expected one of TVM_VERIFY_*, 0 to 2"
+            )));
+        }
+    };
     let usual = BackgroundLimits::default();
     let background = match background_threads {
         0 => usual,
@@ -122,7 +143,7 @@ unsafe fn configuration(config: &TvmEngineConfig) -> Result<EngineConfig, Failur
     }
     // SAFETY: passed on.
     let cache = unsafe { path(cache_dir, "config.cache_dir")? };
-    Ok(EngineConfig { backend, cache, cpu: features, tiers, background })
+    Ok(EngineConfig { backend, cache, cpu: features, tiers, background, verification })
 }
 
 /// Makes an engine.
@@ -193,9 +214,19 @@ pub unsafe extern "C" fn tvm_engine_get_stats(
     unsafe {
         entry(error, || {
             let out = Out::new(stats, "stats")?;
-            let EngineStats { compiled_fast, compiled_best, swapped, dropped, failed, queued, running, .. } =
-                shared(engine, "engine")?.0.stats();
-            out.set(TvmEngineStats { compiled_fast, compiled_best, swapped, dropped, failed, queued, running });
+            let EngineStats {
+                compiled_fast, compiled_best, swapped, dropped, failed, refused, queued, running, ..
+            } = shared(engine, "engine")?.0.stats();
+            out.set(TvmEngineStats {
+                compiled_fast,
+                compiled_best,
+                swapped,
+                dropped,
+                failed,
+                refused,
+                queued,
+                running,
+            });
             Ok(())
         })
     }

@@ -9,7 +9,7 @@ use crate::arguments::{bytes, bytes_mut};
 use crate::status::{Failure, Status, TvmError, entry};
 
 /// Version of this C ABI. It changes when something that programs could rely on is changed or removed.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// The header's number of a Gray Paper version: 0x000702 for 0.7.2. Zero is none.
 #[must_use]

@@ -38,9 +38,9 @@ macro_rules! layout {
 fn layouts() -> Vec<Layout> {
     vec![
         layout!(TvmError as "tvm_error" { message }),
-        layout!(TvmEngineConfig as "tvm_engine_config" { size, backend, cache_dir, cpu, tiers, background_threads }),
+        layout!(TvmEngineConfig as "tvm_engine_config" { size, backend, cache_dir, cpu, tiers, background_threads, verification }),
         layout!(TvmEngineStats as "tvm_engine_stats" {
-            compiled_fast, compiled_best, swapped, dropped, failed, queued, running
+            compiled_fast, compiled_best, swapped, dropped, failed, refused, queued, running
         }),
         layout!(TvmModuleInfo as "tvm_module_info" { gp_version, container, origin, code_len, tier }),
         layout!(TvmState as "tvm_state" { regs, gas, pc, charged }),
@@ -73,6 +73,9 @@ fn constants() -> Vec<(&'static str, i128)> {
             ("TVM_TIERS_CACHED", ffi::TIERS_CACHED.into()),
             ("TVM_TIERS_FAST", ffi::TIERS_FAST.into()),
             ("TVM_TIERS_BEST", ffi::TIERS_BEST.into()),
+            ("TVM_VERIFY_BEST", ffi::VERIFY_BEST.into()),
+            ("TVM_VERIFY_NEVER", ffi::VERIFY_NEVER.into()),
+            ("TVM_VERIFY_ALWAYS", ffi::VERIFY_ALWAYS.into()),
             ("TVM_TIER_NONE", ffi::TIER_NONE.into()),
             ("TVM_TIER_FAST", ffi::TIER_FAST.into()),
             ("TVM_TIER_BEST", ffi::TIER_BEST.into()),

@@ -28,9 +28,9 @@ static void engines(void)
     BAD("config is NULL", tvm_engine_new(NULL, &engine, &error));
     BAD("engine is NULL", tvm_engine_new(&config, NULL, &error));
     config.size = 0;
-    BAD("config.size is 0, expected 32", tvm_engine_new(&config, &engine, &error));
+    BAD("config.size is 0, expected 40", tvm_engine_new(&config, &engine, &error));
     config.size = sizeof config + 8;
-    BAD("config.size is 40", tvm_engine_new(&config, &engine, &error));
+    BAD("config.size is 48", tvm_engine_new(&config, &engine, &error));
     config.size = sizeof config;
     config.backend = 2;
     BAD("config.backend is 2", tvm_engine_new(&config, &engine, &error));
@@ -38,6 +38,9 @@ static void engines(void)
     config.tiers = 4;
     BAD("config.tiers is 4", tvm_engine_new(&config, &engine, &error));
     config.tiers = TVM_TIERS_BACKGROUND;
+    config.verification = 3;
+    BAD("config.verification is 3", tvm_engine_new(&config, &engine, &error));
+    config.verification = TVM_VERIFY_BEST;
     const uint64_t impossible[] = {1, TVM_CPU_ONLY | 16, UINT64_MAX};
     for (int i = 0; i < 3; i++) {
         config.cpu = impossible[i];

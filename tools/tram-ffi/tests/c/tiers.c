@@ -7,7 +7,8 @@ static size_t code_len;
 static tvm_engine *engine_of(uint32_t tiers, uint32_t threads, const char *cache_dir)
 {
     tvm_engine_config config = {
-        .size = sizeof config, .cache_dir = cache_dir, .tiers = tiers, .background_threads = threads};
+        .size = sizeof config, .cache_dir = cache_dir, .tiers = tiers, .background_threads = threads,
+        .verification = TVM_VERIFY_ALWAYS};
     tvm_engine *engine = NULL;
     OK(tvm_engine_new(&config, &engine, &error));
     return engine;
@@ -90,7 +91,7 @@ int main(int argc, char **argv)
     CHECK(gas_left(engine, best) == gas_left(engine, fast));
     OK(tvm_engine_get_stats(engine, &stats, &error));
     CHECK(stats.compiled_fast == 1 && stats.compiled_best == 1 && stats.swapped == 1);
-    CHECK(stats.queued == 0 && stats.running == 0 && stats.dropped == 0 && stats.failed == 0);
+    CHECK(stats.queued == 0 && stats.running == 0 && stats.dropped == 0 && stats.failed == 0 && stats.refused == 0);
     OK(tvm_module_free(fast, &error));
     OK(tvm_module_free(best, &error));
     OK(tvm_engine_free(engine, &error));
