@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::boot::BootId;
 use crate::cache::Cache;
 use crate::clock::UnixSecs;
-use crate::dir::{Root, open_object};
+use crate::dir::{Root, object_name, open_object};
 use crate::error::CacheError;
 use crate::fault::Fault;
 use crate::gc::unlink_object;
@@ -138,6 +138,21 @@ impl Cache {
         let removed = unlink_object(&root, key);
         self.disown(&root, &[*key]);
         Ok(removed)
+    }
+
+    /// Moves the object of `key` to quarantine: for who looked inside and found what must not be used. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`CacheError::ReadOnly`] in a read-only cache.
+    pub fn quarantine(&self, key: &Key) -> Result<bool, CacheError> {
+        let root = self.root();
+        root.require_writable()?;
+        let name = object_name(key);
+        let Ok(Some(dir)) = root.object_dir(key) else { return Ok(false) };
+        let is_there = sys::metadata_at(&dir, name.as_ref()).is_ok();
+        quarantine::put(&root, &dir, name.as_ref());
+        self.disown(&root, &[*key]);
+        Ok(is_there)
     }
 
     /// Removes all objects compiled from the program with this hash. Returns how many there were.

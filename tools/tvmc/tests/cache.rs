@@ -58,7 +58,8 @@ fn objects_are_listed_and_counted() {
 #[test]
 fn a_flipped_byte_is_found_and_put_away() {
     let dir = with_two_objects();
-    assert_eq!(dir.tvmc(["cache", "verify", "--json"]).expect(0).json()["good"], 2);
+    let report = dir.tvmc(["cache", "verify", "--json"]).expect(0).json();
+    assert_eq!((&report["good"], &report["code_verified"]), (&json!(2), &json!(2)));
     let bad = dir.cached_objects().remove(0);
     let mut bytes = fs::read(&bad).unwrap();
     bytes[4100] ^= 0x10;
@@ -68,7 +69,7 @@ fn a_flipped_byte_is_found_and_put_away() {
     assert_eq!((&report["good"], report["bad"].as_array().unwrap().len()), (&json!(1), 1));
     assert!(report["bad"][0]["path"].as_str().unwrap().ends_with(bad.file_name().unwrap().to_str().unwrap()));
     let text = dir.tvmc(["cache", "verify"]).expect(1).stdout;
-    assert!(text.contains("1 good file, 1 bad"), "{text}");
+    assert!(text.contains("1 good file, machine code verified in 1, 1 bad"), "{text}");
     dir.tvmc(["cache", "verify", "--repair"]).expect(1);
     dir.tvmc(["cache", "verify"]).expect(0);
     assert_eq!(dir.tvmc(["cache", "stat", "--json"]).expect(0).json()["quarantined"], 1);

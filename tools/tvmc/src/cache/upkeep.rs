@@ -1,29 +1,75 @@
 //! `tvmc cache verify`, `gc` and `rebuild`.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use tvm_cache::{Cache, GcReport, Policy, Repair, UnixSecs};
+use tvm_abi::sections::FORMAT_VERSION;
+use tvm_cache::{Cache, GcReport, Key, Policy, Repair, Report, TRAILER_LEN, UnixSecs};
 use tvm_compiler::COMPILER_IDENTITY;
 
 use crate::args::{GcArgs, VerifyArgs};
 use crate::failure::{Outcome, Status};
-use crate::output::{Output, Report};
+use crate::output::{self, Output};
 use crate::quantity::{counted, grouped};
 
-/// Checks every file.
+/// Checks every file, and the machine code in those of this build's format.
 pub fn verify(cache: &Cache, args: VerifyArgs, output: &Output) -> Outcome {
     let VerifyArgs { repair } = args;
-    let reports = cache.verify(if repair { Repair::Quarantine } else { Repair::No });
-    let good = reports.iter().filter(|report| report.fault.is_none()).count() as u64;
-    let bad: Vec<_> = reports
+    let readable: BTreeSet<Key> = cache
+        .ls()
         .into_iter()
-        .filter_map(|report| report.fault.map(|fault| BadFile { path: report.path, fault: fault.to_string() }))
+        .filter(|entry| entry.parts.format_version == FORMAT_VERSION)
+        .map(|entry| entry.key)
         .collect();
-    let status = if bad.is_empty() { Status::Done } else { Status::Negative };
-    output.show(&VerifyReport { path: cache.path(), good, bad, repaired: repair })?;
+    let mut report = VerifyReport { path: cache.path(), good: 0, code_verified: 0, bad: Vec::new(), repaired: repair };
+    for Report { path, key, fault, .. } in cache.verify(if repair { Repair::Quarantine } else { Repair::No }) {
+        let code = || match key.filter(|key| readable.contains(key)) {
+            Some(key) => verify_code(&path, &key),
+            None => Code::NotRead,
+        };
+        let fault = match fault.map_or_else(code, |fault| Code::Bad(fault.to_string(), None)) {
+            Code::NotRead => None,
+            Code::Good => {
+                report.code_verified += 1;
+                None
+            }
+            Code::Bad(fault, key) => {
+                if let Some(key) = key.filter(|_| repair) {
+                    cache.quarantine(&key)?;
+                }
+                Some(fault)
+            }
+        };
+        match fault {
+            None => report.good += 1,
+            Some(fault) => report.bad.push(BadFile { path, fault }),
+        }
+    }
+    let status = if report.bad.is_empty() { Status::Done } else { Status::Negative };
+    output.show(&report)?;
     Ok(status)
+}
+
+/// What is known about the machine code in a file.
+enum Code {
+    /// Nothing: it is of another format, which this build does not use, or gone.
+    NotRead,
+    /// It is safe.
+    Good,
+    /// What is wrong, and the object that is still in its place.
+    Bad(String, Option<Key>),
+}
+
+/// Verifies the machine code of an object whose digest is right. Its file is read as it is: looking it up would count as use.
+fn verify_code(path: &Path, key: &Key) -> Code {
+    let Ok(bytes) = std::fs::read(path) else { return Code::NotRead };
+    let object = &bytes[..bytes.len().saturating_sub(TRAILER_LEN as usize)];
+    match tvm_loader::verify(object) {
+        Ok(_) => Code::Good,
+        Err(error) => Code::Bad(error.to_string(), Some(*key)),
+    }
 }
 
 /// Removes what the limits do not keep.
@@ -48,6 +94,8 @@ pub fn rebuild(cache: &Cache, output: &Output) -> Outcome {
 struct VerifyReport {
     path: PathBuf,
     good: u64,
+    /// Objects among them whose machine code was verified: those of this build's format.
+    code_verified: u64,
     bad: Vec<BadFile>,
     repaired: bool,
 }
@@ -58,9 +106,9 @@ struct BadFile {
     fault: String,
 }
 
-impl Report for VerifyReport {
+impl output::Report for VerifyReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Self { path, good, bad, repaired } = self;
+        let Self { path, good, code_verified, bad, repaired } = self;
         for BadFile { path, fault } in bad {
             writeln!(out, "{}: {fault}", path.display())?;
         }
@@ -69,7 +117,13 @@ impl Report for VerifyReport {
             (false, true) => "; moved to quarantine",
             (false, false) => "; --repair moves them to quarantine (until then they are misses)",
         };
-        writeln!(out, "{}: {}, {} bad{advice}", path.display(), counted(*good, "good file"), grouped(bad.len() as u64))
+        let (good, bad) = (counted(*good, "good file"), grouped(bad.len() as u64));
+        writeln!(
+            out,
+            "{}: {good}, machine code verified in {}, {bad} bad{advice}",
+            path.display(),
+            grouped(*code_verified)
+        )
     }
 }
 
@@ -83,7 +137,7 @@ struct Collected {
     temporary_removed: u64,
 }
 
-impl Report for Collected {
+impl output::Report for Collected {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let Self { removed, removed_bytes, kept, kept_bytes, quarantine_removed, temporary_removed } = self;
         writeln!(out, "removed {} of {} bytes", counted(*removed, "object"), grouped(*removed_bytes))?;
@@ -102,8 +156,43 @@ struct Rebuilt {
     indexed: u64,
 }
 
-impl Report for Rebuilt {
+impl output::Report for Rebuilt {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}: the index has {}", self.path.display(), counted(self.indexed, "object"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tvm_abi::{CpuFeatures, Tier, sections};
+    use tvm_compiler::{CompileOptions, compile};
+    use tvm_isa::{Container, GpVersion};
+
+    use super::*;
+    use crate::args::OutputArgs;
+
+    #[test]
+    fn code_that_is_not_safe_is_found_though_its_digest_is_right() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::open(directory.path()).unwrap();
+        let (version, container, cpu) = (GpVersion::V0_7_2, Container::Raw, CpuFeatures::BASELINE);
+        // trap
+        let mut object =
+            compile(&[0, 0, 1, 0, 1], [7; 32], CompileOptions { version, container, cpu, tier: Tier::Fast }).unwrap();
+        let store = |object: &[u8], tier: Tier| {
+            cache.publish(&tvm_runtime::object_key(version, container, [7; 32], cpu, tier), object).unwrap();
+        };
+        store(&object, Tier::Fast);
+        // mov rax, [rax]; nop: in the place of the charge behind the jumps to the stubs.
+        let charge = sections::TEXT_FILE_OFFSET as usize + 24;
+        object[charge..charge + 4].copy_from_slice(&[0x48, 0x8b, 0x00, 0x90]);
+        store(&object, Tier::Best);
+        let quiet = Output::new(&OutputArgs { json: false, quiet: true });
+        let verify = |repair: bool| verify(&cache, VerifyArgs { repair }, &quiet).unwrap();
+        assert_eq!(verify(false), Status::Negative);
+        assert_eq!((cache.stat().entries, cache.stat().quarantined), (2, 0));
+        assert_eq!(verify(true), Status::Negative);
+        assert_eq!((cache.stat().entries, cache.stat().quarantined), (1, 1));
+        assert_eq!(verify(false), Status::Done);
     }
 }

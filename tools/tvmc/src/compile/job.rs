@@ -112,13 +112,14 @@ impl Job<'_> {
             cpu: self.target.features(),
             tier: self.tier,
         };
-        compile(&file.bytes, code_hash, options).map_err(|error| {
-            if error.is_malformed() {
-                malformed(&file.path, error)
-            } else {
-                Failure::machine(error).about(format_args!("{} was not compiled", file.path.display()))
-            }
-        })
+        let failed = |error: anyhow::Error| {
+            Failure::machine(error).about(format_args!("{} was not compiled", file.path.display()))
+        };
+        let object = compile(&file.bytes, code_hash, options)
+            .map_err(|error| if error.is_malformed() { malformed(&file.path, error) } else { failed(error.into()) })?;
+        // Nobody waits here: what others will run without looking at it is looked at, whatever the tier.
+        tvm_loader::verify(&object).map_err(|error| failed(error.into()))?;
+        Ok(object)
     }
 }
 

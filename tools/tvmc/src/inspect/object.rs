@@ -10,7 +10,7 @@ use tvm_abi::{CpuFeatures, Note, PcMap};
 use tvm_compiler::COMPILER_IDENTITY;
 use tvm_isa::Program;
 use tvm_isa::layout::Sizes;
-use tvm_loader::{Loaded, symbols};
+use tvm_loader::{Loaded, Verified, symbols};
 
 use crate::failure::Failure;
 use crate::output::Report;
@@ -27,6 +27,17 @@ pub struct ObjectReport {
     note: NoteReport,
     sections: Vec<SectionReport>,
     text: TextReport,
+    verification: VerificationReport,
+}
+
+/// Whether the machine code stays in its sandbox.
+#[derive(Serialize, Debug)]
+#[serde(rename_all = "snake_case")]
+enum VerificationReport {
+    /// It does.
+    Safe { instructions: u64, accesses: u64, charges: u64, jumps: u64, dynamic_jumps: u64 },
+    /// Why it may not.
+    Unsafe { reason: String },
 }
 
 #[derive(Serialize, Debug)]
@@ -96,6 +107,7 @@ impl ObjectReport {
             note: NoteReport::new(loaded.note()),
             sections,
             text,
+            verification: VerificationReport::new(&loaded),
         })
     }
 }
@@ -130,6 +142,32 @@ impl NoteReport {
             heap_pages: *heap_pages,
             stack_bytes: *stack,
             jump_table_slots: *jump_table_slots,
+        }
+    }
+}
+
+impl VerificationReport {
+    fn new(loaded: &Loaded) -> Self {
+        match loaded.verify() {
+            Ok(Verified { instructions, accesses, charges, jumps, dynamic_jumps, .. }) => {
+                Self::Safe { instructions, accesses, charges, jumps, dynamic_jumps }
+            }
+            Err(violation) => Self::Unsafe { reason: violation.to_string() },
+        }
+    }
+
+    /// In words.
+    fn describe(&self) -> String {
+        match self {
+            Self::Safe { instructions, accesses, charges, jumps, dynamic_jumps } => format!(
+                "stays in its sandbox: {} machine instructions verified, with {} accesses, {} charges, {} jumps, {} dynamic ones",
+                grouped(*instructions),
+                grouped(*accesses),
+                grouped(*charges),
+                grouped(*jumps),
+                grouped(*dynamic_jumps)
+            ),
+            Self::Unsafe { reason } => format!("NOT SAFE: {reason}"),
         }
     }
 }
@@ -216,7 +254,8 @@ impl Report for ObjectReport {
                     grouped(*pc_map_bytes)
                 ),
             )
-            .fact("jump table", format!("{} slots", grouped(note.jump_table_slots.into())));
+            .fact("jump table", format!("{} slots", grouped(note.jump_table_slots.into())))
+            .fact("code", self.verification.describe());
         facts.write(out, 0)?;
         let columns =
             [("SECTION", Align::Left), ("OFFSET", Align::Right), ("BYTES", Align::Right), ("FLAGS", Align::Left)];
