@@ -1,6 +1,6 @@
 //! One pass over the text, instruction by instruction.
 
-use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 use tvm_abi::{CpuFeatures, Stub, TextOffset};
 
 use crate::Verified;
@@ -225,7 +225,7 @@ impl Sweep<'_> {
     }
 
     fn jump(&mut self, at: u32, instruction: &Instruction, kind: JumpKind) -> Result<(), Rule> {
-        let target = target(instruction)?;
+        let target = self.target(at, instruction)?;
         self.found.counts.jumps += 1;
         self.found.jumps.push(Jump { at, target, kind });
         Ok(())
@@ -233,7 +233,7 @@ impl Sweep<'_> {
 
     /// Where gas does not fit, the charge leads to a call of the stub for that, or to where as much is given back.
     fn charge_branch(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
-        let target = target(instruction)?;
+        let target = self.target(at, instruction)?;
         let there = usize::try_from(target).ok().and_then(|target| self.code.text.get(target..)).unwrap_or(&[]);
         let kind = if is_call_of(there, target, thunk(Stub::OutOfGas)) {
             JumpKind::Charge
@@ -254,7 +254,7 @@ impl Sweep<'_> {
     }
 
     fn leaving_jump(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
-        if target(instruction)? != thunk(Stub::Jump) {
+        if self.target(at, instruction)? != thunk(Stub::Jump) {
             return Err(Rule::Leave);
         }
         self.found.ends.push(at);
@@ -262,7 +262,7 @@ impl Sweep<'_> {
     }
 
     fn call(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
-        let target = target(instruction)?;
+        let target = self.target(at, instruction)?;
         if target != thunk(Stub::OutOfGas) && target != thunk(Stub::Interpret) {
             return Err(Rule::Leave);
         }
@@ -278,6 +278,11 @@ impl Sweep<'_> {
         self.close(1);
         self.site(at, instruction);
         Ok(())
+    }
+
+    /// Where a jump leads.
+    fn target(&self, at: u32, instruction: &Instruction) -> Result<u64, Rule> {
+        target(&self.code.text[at as usize..], instruction)
     }
 
     /// Code is left here: the map knows the place by the last byte.
@@ -309,18 +314,14 @@ fn is_call_of(code: &[u8], at: u64, place: u64) -> bool {
     }
 }
 
-/// Where a jump leads.
+/// Where a jump leads, of which `code` are the bytes.
 ///
-/// Its length is looked at because prefixes change what it is, on processors of some makers: an operand-size prefix takes bits away from the
-/// address, or bytes from the instruction.
-fn target(instruction: &Instruction) -> Result<u64, Rule> {
-    let is_short = instruction.len() == 2;
-    let is_long = match instruction.code() {
-        Code::Jmp_rel32_64 | Code::Call_rel32_64 => instruction.len() == 5,
-        _ => instruction.len() == 6,
-    };
+/// It must begin with its opcode: prefixes change what it is, on processors of some makers. With one for the operand's size the address keeps 16
+/// bits.
+fn target(code: &[u8], instruction: &Instruction) -> Result<u64, Rule> {
+    let is_plain = matches!(code, [0x70..=0x7f | 0xe8 | 0xe9 | 0xeb, ..] | [0x0f, 0x80..=0x8f, ..]);
     match instruction.op0_kind() {
-        OpKind::NearBranch64 if is_short || is_long => Ok(instruction.near_branch64()),
+        OpKind::NearBranch64 if is_plain => Ok(instruction.near_branch64()),
         _ => Err(Rule::Form(format!("{:?}", instruction.code()))),
     }
 }

@@ -96,6 +96,7 @@ fn what_has_no_use_is_refused() {
             ("jmp far", &[0xff, 0x28]),
             ("jmp with 16 bits on some processors, with 32 on others", &[0x66, 0xe9, 0, 0, 0, 0]),
             ("the same for je", &[0x66, 0x0f, 0x84, 0, 0, 0, 0]),
+            ("a short je, as long with its prefixes as a long one", &[0x66, 0x66, 0x66, 0x66, 0x74, 0]),
             ("je with a hint", &[0x3e, 0x74, 0]),
             ("jecxz", &[0x67, 0xe3, 0]),
             ("vpxor", &[0xc5, 0xf9, 0xef, 0xc0]),
