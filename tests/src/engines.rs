@@ -32,24 +32,29 @@ impl Way {
         }
     }
 
-    /// The configuration of an engine that goes this way and keeps objects in `cache`, if there is one. All its code is verified.
+    /// The configuration of an engine that goes this way and keeps objects in `cache`, if there is one.
     #[must_use]
     pub fn config(self, cache: Option<&Path>) -> EngineConfig {
-        let (cache, verification) = (cache.map(Path::to_owned), Verification::Always);
-        let config = EngineConfig { cache, verification, ..EngineConfig::default() };
+        let config = EngineConfig { cache: cache.map(Path::to_owned), ..EngineConfig::default() };
         match self {
             Self::Interpreted => EngineConfig { backend: Backend::Interpreter, ..config },
             Self::Compiled(tier) => EngineConfig { tiers: tier.into(), ..config },
         }
     }
 
-    /// An engine without a cache.
+    /// The same, of an engine that verifies all of its code: for tests, which do not mind the time.
+    #[must_use]
+    pub fn verifying(self, cache: Option<&Path>) -> EngineConfig {
+        EngineConfig { verification: Verification::Always, ..self.config(cache) }
+    }
+
+    /// An engine without a cache, which verifies all of its code.
     ///
     /// # Panics
     /// When TVM cannot be set up.
     #[must_use]
     pub fn engine(self) -> Engine {
-        Engine::new(self.config(None)).expect("an engine without cache")
+        Engine::new(self.verifying(None)).expect("an engine without cache")
     }
 }
 
@@ -84,7 +89,7 @@ pub fn interpreted() -> Engine {
 /// When the directory cannot be used.
 #[must_use]
 pub fn cached(directory: &Path) -> Engine {
-    Engine::new(Way::Compiled(Tier::Fast).config(Some(directory))).expect("the cache directory can be used")
+    Engine::new(Way::Compiled(Tier::Fast).verifying(Some(directory))).expect("the cache directory can be used")
 }
 
 /// Loads a program.

@@ -8,5 +8,6 @@ pub mod differential;
 pub mod engines;
 pub mod guests;
 pub mod machine;
+pub mod mutants;
 pub mod node;
 pub mod vectors;

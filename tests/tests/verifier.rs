@@ -1,4 +1,6 @@
-//! The verifier accepts what the compiler makes, whatever the program, version, tier and CPU.
+//! The verifier accepts what the compiler makes, whatever the program, version, tier and CPU; and what it accepts is safe to run.
+
+use std::process::Command;
 
 use tvm_abi::{CpuFeatures, Tier};
 use tvm_cache::hash;
@@ -7,6 +9,9 @@ use tvm_isa::{Container, GpVersion};
 use tvm_loader::{Loaded, Verified, verify};
 use tvm_tests::differential::{ChainGenerator, Generator};
 use tvm_tests::guests;
+
+/// A seed whose first program is short.
+const MUTANTS_SEED: &str = "3";
 
 /// Compiles a program in every way and verifies what comes of it, as an object and mapped. Gives what was found in each; nothing if
 /// it is no program of this version.
@@ -60,4 +65,16 @@ fn chains_are_safe() {
             check(&format!("chains {number}"), version, Container::Raw, &chains.case().blob);
         }
     }
+}
+
+/// Every bit of a small program's code is changed, and what the verifier accepts is run, in another process.
+#[test]
+fn what_is_accepted_comes_to_no_harm() {
+    let output = Command::new(env!("CARGO_BIN_EXE_tvm-mutants"))
+        .args(["--programs", "1", "--seed", MUTANTS_SEED])
+        .output()
+        .expect("the program that was built with this test");
+    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}{errors}");
+    assert!(said.contains("all were contained"), "{said}");
 }

@@ -23,8 +23,6 @@ pub struct CompiledEngine {
     loads: AtomicUsize,
 }
 
-struct CompiledMachine(Instance);
-
 impl CompiledEngine {
     /// An engine for this CPU, or for plain x86-64.
     ///
@@ -32,7 +30,7 @@ impl CompiledEngine {
     /// When TVM cannot be set up.
     pub fn new(tier: Tier, baseline: bool) -> anyhow::Result<Self> {
         let cpu = baseline.then_some(CpuFeatures::BASELINE);
-        let config = EngineConfig { cpu, ..Way::Compiled(tier).config(None) };
+        let config = EngineConfig { cpu, ..Way::Compiled(tier).verifying(None) };
         Ok(Self { engine: tvm_runtime::Engine::new(config)?, baseline, tier, loads: AtomicUsize::new(0) })
     }
 
@@ -58,7 +56,7 @@ impl Engine for CompiledEngine {
 
     fn bare<'a>(&self, version: GpVersion, blob: &'a [u8]) -> anyhow::Result<Box<dyn Machine + 'a>> {
         let module = self.load(version, Container::Raw, blob)?;
-        Ok(Box::new(CompiledMachine(Instance::bare(&self.engine, &module)?)))
+        Ok(Box::new(Instance::bare(&self.engine, &module)?))
     }
 
     fn standard<'a>(
@@ -69,32 +67,32 @@ impl Engine for CompiledEngine {
         arguments: &[u8],
     ) -> anyhow::Result<Box<dyn Machine + 'a>> {
         let module = self.load(version, container, bytes)?;
-        Ok(Box::new(CompiledMachine(Instance::standard(&self.engine, &module, arguments)?)))
+        Ok(Box::new(Instance::standard(&self.engine, &module, arguments)?))
     }
 }
 
-impl Machine for CompiledMachine {
+impl Machine for Instance {
     fn state_mut(&mut self) -> &mut GuestState {
-        self.0.state_mut()
+        Self::state_mut(self)
     }
 
     fn memory_mut(&mut self) -> &mut GuestMemory {
-        self.0.memory_mut()
+        Self::memory_mut(self)
     }
 
     fn run(&mut self, hosts: &mut dyn HostCalls) -> Result<GuestExit, Error> {
-        self.0.run(hosts)
+        Self::run(self, hosts)
     }
 
     fn skip_host_call(&mut self) {
-        self.0.skip_host_call();
+        Self::skip_host_call(self);
     }
 
     fn shows_registers_at(&self, exit: GuestExit) -> bool {
-        self.0.module().shows_registers_at(exit)
+        self.module().shows_registers_at(exit)
     }
 
     fn may_start_at(&self, pc: u32) -> bool {
-        self.0.module().may_start_at(Pc(pc))
+        self.module().may_start_at(Pc(pc))
     }
 }
