@@ -1,4 +1,4 @@
-//! What is counted: compiling, loading, instances and calls, and guests.
+//! What is counted: compiling, verifying, loading, instances and calls, and guests.
 
 use std::path::Path;
 
@@ -60,6 +60,11 @@ fn compiling(subject: &Subject) -> anyhow::Result<()> {
             count(&format!("compile {}, {tier}, {version}", subject.name), || {
                 let again = compile(jam, [0; 32], options)?;
                 ensure!(again.len() == object.len(), "two compilations differ");
+                Ok(())
+            })?;
+            tvm_loader::verify(&object)?;
+            count(&format!("verify {}, {tier}, {version}", subject.name), || {
+                tvm_loader::verify(&object)?;
                 Ok(())
             })?;
         }
