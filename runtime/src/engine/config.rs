@@ -50,7 +50,7 @@ impl From<Tier> for Tiers {
 pub enum Verification {
     /// None.
     Never,
-    /// Best code, which takes a fifth longer to make for it. Mostly nobody waits for that.
+    /// Best code, which takes a quarter longer to make for it. Mostly nobody waits for that.
     #[default]
     Best,
     /// Fast code too, which takes two to three times as long to make for it.
