@@ -60,7 +60,8 @@ impl Ways {
             let mut goes_on = next < count;
             while let Some(jump) = jumps.next_if(|jump| jump.at < end) {
                 // Who does not pay is out of gas, or gets back what was charged.
-                to.extend((jump.kind != JumpKind::Charge).then(|| stretches.number(jump.target as u32)));
+                let is_out = matches!(jump.kind, JumpKind::Charge(_));
+                to.extend((!is_out).then(|| stretches.number(jump.target as u32)));
                 goes_on &= jump.kind == JumpKind::Branch;
             }
             while ends.next_if(|&&place| place < end).is_some() {
@@ -97,7 +98,7 @@ fn stretches(text_len: usize, swept: &Swept, entries: &[u32]) -> Numbered {
     let mut starts = PlaceSet::new(text_len);
     starts.insert(0);
     for jump in &swept.jumps {
-        if jump.kind != JumpKind::Charge {
+        if !matches!(jump.kind, JumpKind::Charge(_)) {
             starts.insert(jump.target as u32);
         }
         starts.insert(jump.at + 1);

@@ -4,8 +4,11 @@ use tvm_abi::context::MAX_JUMP_TABLE_SLOTS;
 use tvm_abi::{Region, TextOffset, sections};
 
 use crate::Code;
-use crate::sweep::Swept;
+use crate::sweep::{JumpKind, Swept};
 use crate::violation::{Rule, Violation};
+
+/// Bytes of a call of a place in the text.
+const CALL_BYTES: u32 = 5;
 
 /// Checks all places against what the pass over the text found.
 pub fn check(code: &Code<'_>, swept: &Swept) -> Result<(), Violation> {
@@ -16,7 +19,21 @@ pub fn check(code: &Code<'_>, swept: &Swept) -> Result<(), Violation> {
         }
     }
     regions(code, swept)?;
-    sites(code, swept)
+    sites(code, swept)?;
+    charges(code, swept)
+}
+
+/// Who cannot pay gets back at least what was charged, which the counter, having no sign, went below zero by: otherwise it would stay a
+/// huge number.
+fn charges(code: &Code<'_>, swept: &Swept) -> Result<(), Violation> {
+    for jump in &swept.jumps {
+        let JumpKind::Charge(gas) = jump.kind else { continue };
+        let call = code.pc_map.site(TextOffset(jump.target as u32 + CALL_BYTES - 1));
+        if call.is_none_or(|site| site.give_back.0 < gas) {
+            return Err(Rule::Gas.broken_at(jump.at));
+        }
+    }
+    Ok(())
 }
 
 /// Every jump leads to the start of an instruction that is not inside a sequence.

@@ -148,10 +148,10 @@ pub fn division(recent: &Recent) -> Option<usize> {
 /// What an instruction does to the gas counter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GasChange {
-    /// Charges at least 1.
-    Charge,
-    /// Gives back.
-    GiveBack,
+    /// Charges so much, at least 1.
+    Charge(u64),
+    /// Gives so much back, at least 1.
+    GiveBack(u64),
 }
 
 /// What an instruction does to the gas counter; `None` if it leaves that alone.
@@ -159,12 +159,13 @@ pub fn gas_change(instruction: &Instruction) -> Option<GasChange> {
     if instruction.op0_kind() != OpKind::Register || instruction.op0_register() != GAS {
         return None;
     }
-    let is_positive = || instruction.immediate(1) as i64 > 0;
-    match instruction.code() {
-        Code::Sub_rm64_imm8 | Code::Sub_rm64_imm32 if is_positive() => Some(GasChange::Charge),
-        Code::Add_rm64_imm8 | Code::Add_rm64_imm32 if is_positive() => Some(GasChange::GiveBack),
-        _ => None,
-    }
+    let change = match instruction.code() {
+        Code::Sub_rm64_imm8 | Code::Sub_rm64_imm32 => GasChange::Charge,
+        Code::Add_rm64_imm8 | Code::Add_rm64_imm32 => GasChange::GiveBack,
+        _ => return None,
+    };
+    let gas = instruction.immediate(1);
+    (gas as i64 > 0).then_some(change(gas))
 }
 
 /// Whether the last two instructions are a host call: its place and identifier in the scratch register, and the call.

@@ -32,8 +32,8 @@ pub struct Jump {
 pub enum JumpKind {
     /// Behind it, if its condition does not hold.
     Branch,
-    /// Behind it, having charged; its target is the way out for want of gas.
-    Charge,
+    /// Behind it, having charged so much; its target is the way out for want of gas.
+    Charge(u64),
     /// Behind it, having charged; where gas does not fit, the same is given back and execution goes on at its target.
     ChargeIfFits,
     /// Nowhere.
@@ -169,11 +169,11 @@ impl Sweep<'_> {
 
     fn plain(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
         match sequences::gas_change(instruction) {
-            Some(GasChange::Charge) => {
+            Some(GasChange::Charge(_)) => {
                 self.expected = Expected::ChargeBranch;
                 return Ok(());
             }
-            Some(GasChange::GiveBack) => return Ok(()),
+            Some(GasChange::GiveBack(_)) => return Ok(()),
             None if instruction.op0_kind() == OpKind::Register && instruction.op0_register() == Register::R15 => {
                 return Err(Rule::Gas);
             }
@@ -235,22 +235,13 @@ impl Sweep<'_> {
     fn charge_branch(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
         let target = self.target(at, instruction)?;
         let there = usize::try_from(target).ok().and_then(|target| self.code.text.get(target..)).unwrap_or(&[]);
-        let kind = if is_call_of(there, target, thunk(Stub::OutOfGas)) {
-            JumpKind::Charge
-        } else if self.gives_back(there) {
-            JumpKind::ChargeIfFits
-        } else {
-            return Err(Rule::Gas);
+        let kind = match sequences::gas_change(self.recent.get(1)) {
+            Some(GasChange::Charge(gas)) if is_call_of(there, target, thunk(Stub::OutOfGas)) => JumpKind::Charge(gas),
+            Some(GasChange::Charge(gas)) if gives_back(there, gas) => JumpKind::ChargeIfFits,
+            _ => return Err(Rule::Gas),
         };
         self.found.jumps.push(Jump { at, target, kind });
         Ok(())
-    }
-
-    /// Whether the code begins by giving back what the charge before the last instruction took.
-    fn gives_back(&self, code: &[u8]) -> bool {
-        let first = Decoder::new(64, code, DecoderOptions::NONE).decode();
-        sequences::gas_change(&first) == Some(GasChange::GiveBack)
-            && first.immediate(1) == self.recent.get(1).immediate(1)
     }
 
     fn leaving_jump(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
@@ -300,6 +291,12 @@ fn has_guest_prefixes(code: &[u8]) -> bool {
     let is_other = |byte: &&u8| SEGMENTS.contains(*byte) || **byte == ADDRESS_SIZE;
     matches!(code, [GS, ADDRESS_SIZE, rest @ ..] if rest.first().filter(is_other).is_none())
         && !matches!(code, [_, _, 0x66 | 0xf2 | 0xf3, next, ..] if is_other(&next))
+}
+
+/// Whether code begins by giving so much back.
+fn gives_back(code: &[u8], gas: u64) -> bool {
+    let first = Decoder::new(64, code, DecoderOptions::NONE).decode();
+    sequences::gas_change(&first) == Some(GasChange::GiveBack(gas))
 }
 
 /// Whether the code at `at` begins with a call of what stands at `place`.

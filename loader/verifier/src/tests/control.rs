@@ -135,6 +135,15 @@ fn gas_is_charged_or_given_back() {
 }
 
 #[test]
+fn who_cannot_pay_gets_back_what_was_charged() {
+    // The map says 1.
+    let mut text = Text::around(&[], &[]);
+    assert!(text.verify().is_ok());
+    text.bytes[BODY as usize + 3] = 2;
+    assert_eq!(text.broken(), Rule::Gas);
+}
+
+#[test]
 fn loops_are_charged_for() {
     assert_eq!(refused(&FOR_EVER), Rule::Uncharged);
     // nop; je back; and back to the charge in front of all.
