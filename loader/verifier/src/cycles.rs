@@ -7,9 +7,10 @@
 //! Dynamic jumps lead to all entries of the jump table. A host call is left and entered again, which is the host's to count.
 
 use crate::Code;
+use crate::jumps::{CALL_BYTES, JumpKind};
 use crate::place_set::{Numbered, PlaceSet};
 use crate::places;
-use crate::sweep::{JumpKind, Swept};
+use crate::sweep::Swept;
 use crate::violation::{Rule, Violation};
 
 /// Checks that the text has no loop without a charge.
@@ -60,8 +61,7 @@ impl Ways {
             let mut goes_on = next < count;
             while let Some(jump) = jumps.next_if(|jump| jump.at < end) {
                 // Who does not pay is out of gas, or gets back what was charged.
-                let is_out = matches!(jump.kind, JumpKind::Charge(_));
-                to.extend((!is_out).then(|| stretches.number(jump.target as u32)));
+                to.extend((jump.kind != JumpKind::Charge).then(|| stretches.number(jump.target)));
                 goes_on &= jump.kind == JumpKind::Branch;
             }
             while ends.next_if(|&&place| place < end).is_some() {
@@ -98,16 +98,20 @@ fn stretches(text_len: usize, swept: &Swept, entries: &[u32]) -> Numbered {
     let mut starts = PlaceSet::new(text_len);
     starts.insert(0);
     for jump in &swept.jumps {
-        if !matches!(jump.kind, JumpKind::Charge(_)) {
-            starts.insert(jump.target as u32);
+        if jump.kind != JumpKind::Charge {
+            starts.insert(jump.target);
         }
         starts.insert(jump.at + 1);
     }
     for &at in entries {
         starts.insert(at);
     }
-    for &at in &swept.ends {
-        starts.insert(at + 1);
+    // Calls one behind the other, as cold sites are, need no stretches of their own: nobody goes on from one to the next.
+    let next_ends = swept.ends.iter().skip(1).map(Some).chain([None]);
+    for (&at, next) in swept.ends.iter().zip(next_ends) {
+        if next != Some(&(at + CALL_BYTES)) {
+            starts.insert(at + 1);
+        }
     }
     Numbered::new(starts)
 }

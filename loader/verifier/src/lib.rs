@@ -26,7 +26,9 @@
 //! | `sweep` | one pass over the text, instruction by instruction |
 //! | `sequences` | instructions that only mean something together: charges, dynamic jumps, divisions, ways out |
 //! | `place_set` | sets of places in the text |
-//! | `places` | where may be jumped to, and what the pc map knows |
+//! | `jumps` | jumps within the text |
+//! | `sites` | what the pc map knows of where code is left |
+//! | `places` | where may be jumped to and entered |
 //! | `cycles` | that loops are charged for |
 //!
 //! One pass and some bytes of memory for each byte of text: about a hundred megabytes a second.
@@ -35,10 +37,12 @@
 
 mod cycles;
 mod forms;
+mod jumps;
 mod operands;
 mod place_set;
 mod places;
 mod sequences;
+mod sites;
 mod sweep;
 mod violation;
 

@@ -1,14 +1,11 @@
-//! Where may be jumped to and entered, and what the pc map knows of where code is left.
+//! Where may be jumped to and entered.
 
 use tvm_abi::context::MAX_JUMP_TABLE_SLOTS;
-use tvm_abi::{Region, TextOffset, sections};
+use tvm_abi::{Region, sections};
 
 use crate::Code;
-use crate::sweep::{JumpKind, Swept};
+use crate::sweep::Swept;
 use crate::violation::{Rule, Violation};
-
-/// Bytes of a call of a place in the text.
-const CALL_BYTES: u32 = 5;
 
 /// Checks all places against what the pass over the text found.
 pub fn check(code: &Code<'_>, swept: &Swept) -> Result<(), Violation> {
@@ -18,29 +15,14 @@ pub fn check(code: &Code<'_>, swept: &Swept) -> Result<(), Violation> {
             return Err(Rule::TableEntry { slot, target }.broken_at(target));
         }
     }
-    regions(code, swept)?;
-    sites(code, swept)?;
-    charges(code, swept)
-}
-
-/// Who cannot pay gets back at least what was charged, which the counter, having no sign, went below zero by: otherwise it would stay a
-/// huge number.
-fn charges(code: &Code<'_>, swept: &Swept) -> Result<(), Violation> {
-    for jump in &swept.jumps {
-        let JumpKind::Charge(gas) = jump.kind else { continue };
-        let call = code.pc_map.site(TextOffset(jump.target as u32 + CALL_BYTES - 1));
-        if call.is_none_or(|site| site.give_back.0 < gas) {
-            return Err(Rule::Gas.broken_at(jump.at));
-        }
-    }
-    Ok(())
+    regions(code, swept)
 }
 
 /// Every jump leads to the start of an instruction that is not inside a sequence.
 fn jumps(swept: &Swept) -> Result<(), Violation> {
     for jump in &swept.jumps {
-        if !u32::try_from(jump.target).is_ok_and(|target| swept.starts.has(target)) {
-            return Err(Rule::Target { target: jump.target }.broken_at(jump.at));
+        if !swept.starts.has(jump.target) {
+            return Err(Rule::Target { target: jump.target.into() }.broken_at(jump.at));
         }
     }
     Ok(())
@@ -66,34 +48,6 @@ fn regions(code: &Code<'_>, swept: &Swept) -> Result<(), Violation> {
             return Err(Rule::Region { pc: region.pc.0 }.broken_at(region.text.0));
         }
         before = Some(region);
-    }
-    Ok(())
-}
-
-/// The pc map knows every place at which code is left, and no others but at the end of the text, where each record stands for a
-/// place.
-fn sites(code: &Code<'_>, swept: &Swept) -> Result<(), Violation> {
-    let map = code.pc_map;
-    let mut left = swept.sites.iter().copied();
-    let mut regions = map.regions().enumerate().peekable();
-    while let Some((index, region)) = regions.next() {
-        let end = regions.peek().map_or(u32::MAX, |(_, next)| next.text.0);
-        for site in map.sites_of(index) {
-            let place = left.next();
-            if let Some(TextOffset(at)) = place
-                && at < site.text.0
-            {
-                return Err(Rule::NoSite.broken_at(at));
-            }
-            if !(region.text.0..end).contains(&site.text.0) || place != Some(site.text) {
-                return Err(Rule::Site.broken_at(site.text.0));
-            }
-        }
-    }
-    for TextOffset(at) in left {
-        if map.site(TextOffset(at)).is_none() {
-            return Err(Rule::NoSite.broken_at(at));
-        }
     }
     Ok(())
 }

@@ -5,9 +5,11 @@ use tvm_abi::{CpuFeatures, Stub, TextOffset};
 
 use crate::Verified;
 use crate::forms::{Form, form};
+use crate::jumps::{self, CALL_BYTES, Jump, JumpKind};
 use crate::operands::{self, Memory};
 use crate::place_set::PlaceSet;
 use crate::sequences::{self, DYNAMIC_JUMP_READS, GasChange, Recent};
+use crate::sites::Sites;
 use crate::violation::{Rule, Violation};
 
 /// Bytes of a thunk, `jmp gs:[slot]`.
@@ -16,38 +18,12 @@ const THUNK_BYTES: u32 = 8;
 /// Where the thunks end and code begins.
 pub const THUNKS_END: u32 = Stub::THUNKS.len() as u32 * THUNK_BYTES;
 
-/// A jump or branch within the text.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Jump {
-    /// Where it stands.
-    pub at: u32,
-    /// Where it leads.
-    pub target: u64,
-    /// What leads on.
-    pub kind: JumpKind,
-}
-
-/// Where else an instruction goes on than at a jump's target.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum JumpKind {
-    /// Behind it, if its condition does not hold.
-    Branch,
-    /// Behind it, having charged so much; its target is the way out for want of gas.
-    Charge(u64),
-    /// Behind it, having charged; where gas does not fit, the same is given back and execution goes on at its target.
-    ChargeIfFits,
-    /// Nowhere.
-    Jump,
-}
-
 /// What the pass found.
 pub struct Swept {
     /// Where instructions start that may be jumped to.
     pub starts: PlaceSet,
     /// Jumps and branches, in order.
     pub jumps: Vec<Jump>,
-    /// Where code is left, as the pc map counts it, in order.
-    pub sites: Vec<TextOffset>,
     /// Instructions behind which execution does not go on, other than jumps, in order: dynamic jumps, and calls of stubs that do not
     /// return.
     pub ends: Vec<u32>,
@@ -72,21 +48,25 @@ struct Sweep<'c> {
     expected: Expected,
     /// Reads of context and jump table that no dynamic jump has accounted for.
     open_reads: usize,
+    sites: Sites<'c>,
     found: Swept,
 }
 
 /// Looks at all instructions behind the thunks.
 pub fn sweep(code: &crate::Code<'_>) -> Result<Swept, Violation> {
     thunks(code.text)?;
+    if u32::try_from(code.text.len()).is_err() {
+        return Err(Rule::Length.broken_at(u32::MAX));
+    }
     let found = Swept {
         starts: PlaceSet::new(code.text.len()),
         jumps: Vec::new(),
-        sites: Vec::new(),
         ends: Vec::new(),
         dynamic_jumps: Vec::new(),
         counts: Verified::default(),
     };
-    let mut sweep = Sweep { code, recent: Recent::new(), expected: Expected::Anything, open_reads: 0, found };
+    let (recent, sites) = (Recent::new(), Sites::new(code.pc_map));
+    let mut sweep = Sweep { code, recent, expected: Expected::Anything, open_reads: 0, sites, found };
     let behind = &code.text[THUNKS_END as usize..];
     let mut decoder = Decoder::with_ip(64, behind, THUNKS_END.into(), DecoderOptions::NONE);
     let mut instruction = Instruction::default();
@@ -96,10 +76,13 @@ pub fn sweep(code: &crate::Code<'_>) -> Result<Swept, Violation> {
         at = instruction.ip() as u32;
         sweep.instruction(at, &instruction).map_err(|rule| rule.broken_at(at))?;
     }
-    // What lies behind the last instruction is not code.
     if sweep.open_reads > 0 {
         return Err(Rule::Context.broken_at(at));
     }
+    if let Some(TextOffset(site)) = sweep.sites.left_over() {
+        return Err(Rule::Site.broken_at(site));
+    }
+    // What lies behind the last instruction is not code.
     let is_left = sweep.expected == Expected::Anything
         && (sweep.found.ends.last() == Some(&at)
             || sweep.found.jumps.last().is_some_and(|last| last.at == at && last.kind == JumpKind::Jump));
@@ -117,8 +100,8 @@ fn thunks(text: &[u8]) -> Result<(), Violation> {
 }
 
 /// Where the thunk of a stub stands.
-fn thunk(stub: Stub) -> u64 {
-    u64::from(stub as u32 * THUNK_BYTES)
+fn thunk(stub: Stub) -> u32 {
+    stub as u32 * THUNK_BYTES
 }
 
 impl Sweep<'_> {
@@ -161,8 +144,7 @@ impl Sweep<'_> {
             (Form::CallStub, _) => self.host_call(at, instruction),
             (Form::Push, _) => {
                 self.expected = Expected::LeavingJump;
-                self.site(at, instruction);
-                Ok(())
+                self.site(at, instruction)
             }
         }
     }
@@ -186,7 +168,7 @@ impl Sweep<'_> {
                     return Err(Rule::Memory);
                 }
                 self.found.counts.accesses += 1;
-                self.found.sites.push(TextOffset(at));
+                self.sites.left_at(TextOffset(at))?;
             }
             Some(Memory::Context(_) | Memory::JumpTable) => self.open_reads += 1,
         }
@@ -234,14 +216,24 @@ impl Sweep<'_> {
     /// Where gas does not fit, the charge leads to a call of the stub for that, or to where as much is given back.
     fn charge_branch(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
         let target = self.target(at, instruction)?;
-        let there = usize::try_from(target).ok().and_then(|target| self.code.text.get(target..)).unwrap_or(&[]);
-        let kind = match sequences::gas_change(self.recent.get(1)) {
-            Some(GasChange::Charge(gas)) if is_call_of(there, target, thunk(Stub::OutOfGas)) => JumpKind::Charge(gas),
-            Some(GasChange::Charge(gas)) if gives_back(there, gas) => JumpKind::ChargeIfFits,
-            _ => return Err(Rule::Gas),
+        let there = self.code.text.get(target as usize..).unwrap_or(&[]);
+        let Some(GasChange::Charge(gas)) = sequences::gas_change(self.recent.get(1)) else { return Err(Rule::Gas) };
+        let kind = if jumps::is_call_of(there, target, thunk(Stub::OutOfGas)) && self.is_given_back_at(target, gas) {
+            JumpKind::Charge
+        } else if jumps::gives_back(there, gas) {
+            JumpKind::ChargeIfFits
+        } else {
+            return Err(Rule::Gas);
         };
         self.found.jumps.push(Jump { at, target, kind });
         Ok(())
+    }
+
+    /// Whether who leaves by the call at `call` gets back at least so much. The counter, having no sign, went below zero by less; it would stay a
+    /// huge number otherwise.
+    fn is_given_back_at(&self, call: u32, gas: u64) -> bool {
+        let site = self.code.pc_map.site(TextOffset(call.saturating_add(CALL_BYTES - 1)));
+        site.is_some_and(|site| site.give_back.0 >= gas)
     }
 
     fn leaving_jump(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
@@ -257,9 +249,8 @@ impl Sweep<'_> {
         if target != thunk(Stub::OutOfGas) && target != thunk(Stub::Interpret) {
             return Err(Rule::Leave);
         }
-        self.site(at, instruction);
         self.found.ends.push(at);
-        Ok(())
+        self.site(at, instruction)
     }
 
     fn host_call(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
@@ -267,18 +258,17 @@ impl Sweep<'_> {
             return Err(Rule::Leave);
         }
         self.close(1);
-        self.site(at, instruction);
-        Ok(())
+        self.site(at, instruction)
     }
 
     /// Where a jump leads.
-    fn target(&self, at: u32, instruction: &Instruction) -> Result<u64, Rule> {
-        target(&self.code.text[at as usize..], instruction)
+    fn target(&self, at: u32, instruction: &Instruction) -> Result<u32, Rule> {
+        jumps::target(&self.code.text[at as usize..], instruction)
     }
 
     /// Code is left here: the map knows the place by the last byte.
-    fn site(&mut self, at: u32, instruction: &Instruction) {
-        self.found.sites.push(TextOffset(at + instruction.len() as u32 - 1));
+    fn site(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
+        self.sites.left_at(TextOffset(at + instruction.len() as u32 - 1))
     }
 }
 
@@ -291,34 +281,4 @@ fn has_guest_prefixes(code: &[u8]) -> bool {
     let is_other = |byte: &&u8| SEGMENTS.contains(*byte) || **byte == ADDRESS_SIZE;
     matches!(code, [GS, ADDRESS_SIZE, rest @ ..] if rest.first().filter(is_other).is_none())
         && !matches!(code, [_, _, 0x66 | 0xf2 | 0xf3, next, ..] if is_other(&next))
-}
-
-/// Whether code begins by giving so much back.
-fn gives_back(code: &[u8], gas: u64) -> bool {
-    let first = Decoder::new(64, code, DecoderOptions::NONE).decode();
-    sequences::gas_change(&first) == Some(GasChange::GiveBack(gas))
-}
-
-/// Whether the code at `at` begins with a call of what stands at `place`.
-fn is_call_of(code: &[u8], at: u64, place: u64) -> bool {
-    const CALL: u8 = 0xe8;
-    match code {
-        [CALL, a, b, c, d, ..] => {
-            let distance = i64::from(i32::from_le_bytes([*a, *b, *c, *d]));
-            (at + 5).checked_add_signed(distance) == Some(place)
-        }
-        _ => false,
-    }
-}
-
-/// Where a jump leads, of which `code` are the bytes.
-///
-/// It must begin with its opcode: prefixes change what it is, on processors of some makers. With one for the operand's size the address keeps 16
-/// bits.
-fn target(code: &[u8], instruction: &Instruction) -> Result<u64, Rule> {
-    let is_plain = matches!(code, [0x70..=0x7f | 0xe8 | 0xe9 | 0xeb, ..] | [0x0f, 0x80..=0x8f, ..]);
-    match instruction.op0_kind() {
-        OpKind::NearBranch64 if is_plain => Ok(instruction.near_branch64()),
-        _ => Err(Rule::Form(format!("{:?}", instruction.code()))),
-    }
 }

@@ -16,6 +16,9 @@ pub struct Violation {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rule {
+    /// More code than offsets can tell.
+    #[error("expected less than 4 GiB of code")]
+    Length,
     /// The text begins with the jumps to the stubs.
     #[error("expected the thunks that jump to the stubs")]
     Thunks,
