@@ -1,4 +1,4 @@
-//! One compilation in a process of its own, so that its memory can be told.
+//! One compilation in a process of its own, so that its memory can be told, and the verification of what it made.
 
 use std::process::Command;
 
@@ -25,6 +25,10 @@ pub struct Compiled {
     pub object_bytes: usize,
     /// Most memory resident beyond what was before.
     pub peak_bytes: u64,
+    /// Processor time of verifying the object.
+    pub verify_ns: f64,
+    /// Most memory resident while it is verified beyond what was before that; 0 if compiling took as much.
+    pub verify_peak_bytes: u64,
 }
 
 /// Compiles in a new process: one of the worst programs, or [`JOINED`].
@@ -53,8 +57,14 @@ pub fn here(options: &Options, program: &str, bytes: usize, tier: Tier) -> anyho
     let start = clock.now()?;
     let object = compile(&code, [0; 32], options)?;
     let ns = clock.since(start)?.as_nanos() as f64;
-    let peak_bytes = status("VmHWM:")?.saturating_sub(before);
-    Ok(Compiled { code_bytes, ns, object_bytes: object.len(), peak_bytes })
+    let peak = status("VmHWM:")?;
+    let (resident, start) = (status("VmRSS:")?, clock.now()?);
+    tvm_loader::verify(&object)?;
+    let verify_ns = clock.since(start)?.as_nanos() as f64;
+    let peak_of_both = status("VmHWM:")?;
+    let verify_peak_bytes = if peak_of_both > peak { peak_of_both - resident } else { 0 };
+    let peak_bytes = peak.saturating_sub(before);
+    Ok(Compiled { code_bytes, ns, object_bytes: object.len(), peak_bytes, verify_ns, verify_peak_bytes })
 }
 
 /// A number of bytes that the system tells about this process.

@@ -1,4 +1,4 @@
-//! Compile time and memory of the worst programs, for plain x86-64 because its code is the longest.
+//! Compile and verification time and memory of the worst programs, for plain x86-64 because its code is the longest.
 
 use tvm_abi::Tier;
 
@@ -12,11 +12,24 @@ const SIZES: [usize; 2] = [1 << 20, 4 << 20];
 
 /// Compiles each worst program on both tiers, in processes of their own.
 pub fn measure(options: &Options) -> anyhow::Result<Table> {
-    let columns = ["program", "code", "tier", "compile", "per byte", "object per byte", "peak memory per byte"];
-    let mut table = Table::new("Worst programs for the compiler (plain x86-64, GP 0.7.2)", &columns);
+    let columns = [
+        "program",
+        "code",
+        "tier",
+        "compile",
+        "per byte",
+        "object per byte",
+        "peak memory per byte",
+        "verify",
+        "per byte",
+        "peak memory per byte",
+    ];
+    let mut table =
+        Table::new("Worst programs for the compiler, and for the verifier (plain x86-64, GP 0.7.2)", &columns);
     for name in programs::WORST {
         for (bytes, tier) in SIZES.into_iter().flat_map(|bytes| Tier::ALL.map(|tier| (bytes, tier))) {
-            let Compiled { ns, object_bytes, peak_bytes, .. } = in_child(options, name, bytes, tier)?;
+            let Compiled { ns, object_bytes, peak_bytes, verify_ns, verify_peak_bytes, .. } =
+                in_child(options, name, bytes, tier)?;
             let per_byte = |value: f64| format!("{:.1}", value / bytes as f64);
             table.rows.push(vec![
                 name.to_owned(),
@@ -26,6 +39,9 @@ pub fn measure(options: &Options) -> anyhow::Result<Table> {
                 format!("{} ns", per_byte(ns)),
                 per_byte(object_bytes as f64),
                 per_byte(peak_bytes as f64),
+                format!("{:.0} ms", verify_ns / 1e6),
+                format!("{} ns", per_byte(verify_ns)),
+                per_byte(verify_peak_bytes as f64),
             ]);
         }
     }
