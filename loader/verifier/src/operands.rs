@@ -10,7 +10,12 @@ struct RegisterSet([u64; 4]);
 
 impl RegisterSet {
     const fn of(registers: &[Register]) -> Self {
-        let mut bits = [0; 4];
+        Self([0; 4]).and(registers)
+    }
+
+    /// The set with these registers besides.
+    const fn and(self, registers: &[Register]) -> Self {
+        let Self(mut bits) = self;
         let mut at = 0;
         while at < registers.len() {
             let number = registers[at] as usize;
@@ -26,92 +31,19 @@ impl RegisterSet {
     }
 }
 
-/// The registers of the guest and the scratch register as 32-bit ones. What is missing is the stack pointer and the gas.
-const GUEST_32: [Register; 14] = {
-    use Register as R;
-    [
-        R::EAX,
-        R::ECX,
-        R::EDX,
-        R::EBX,
-        R::EBP,
-        R::ESI,
-        R::EDI,
-        R::R8D,
-        R::R9D,
-        R::R10D,
-        R::R11D,
-        R::R12D,
-        R::R13D,
-        R::R14D,
-    ]
-};
-
-/// All parts of them that instructions can name.
-const GUEST: RegisterSet = {
-    use Register as R;
-    RegisterSet::of(&[
-        R::AL,
-        R::CL,
-        R::DL,
-        R::BL,
-        R::BPL,
-        R::SIL,
-        R::DIL,
-        R::R8L,
-        R::R9L,
-        R::R10L,
-        R::R11L,
-        R::R12L,
-        R::R13L,
-        R::R14L,
-        R::AX,
-        R::CX,
-        R::DX,
-        R::BX,
-        R::BP,
-        R::SI,
-        R::DI,
-        R::R8W,
-        R::R9W,
-        R::R10W,
-        R::R11W,
-        R::R12W,
-        R::R13W,
-        R::R14W,
-        R::EAX,
-        R::ECX,
-        R::EDX,
-        R::EBX,
-        R::EBP,
-        R::ESI,
-        R::EDI,
-        R::R8D,
-        R::R9D,
-        R::R10D,
-        R::R11D,
-        R::R12D,
-        R::R13D,
-        R::R14D,
-        R::RAX,
-        R::RCX,
-        R::RDX,
-        R::RBX,
-        R::RBP,
-        R::RSI,
-        R::RDI,
-        R::R8,
-        R::R9,
-        R::R10,
-        R::R11,
-        R::R12,
-        R::R13,
-        R::R14,
-    ])
-};
+/// The registers of the guest and the scratch register by the names of one width. What is missing is the stack pointer and the gas.
+macro_rules! guest {
+    ($($name:ident)*) => { &[$(Register::$name),*] };
+}
 
 /// What may be part of a guest address.
-const IN_ADDRESS: RegisterSet = RegisterSet::of(&GUEST_32);
+const IN_ADDRESS: RegisterSet = RegisterSet::of(guest!(EAX ECX EDX EBX EBP ESI EDI R8D R9D R10D R11D R12D R13D R14D));
+
+/// What instructions may name.
+const GUEST: RegisterSet = IN_ADDRESS
+    .and(guest!(RAX RCX RDX RBX RBP RSI RDI R8 R9 R10 R11 R12 R13 R14))
+    .and(guest!(AX CX DX BX BP SI DI R8W R9W R10W R11W R12W R13W R14W))
+    .and(guest!(AL CL DL BL BPL SIL DIL R8L R9L R10L R11L R12L R13L R14L));
 
 /// Vector registers in which others wait.
 const VECTOR: RegisterSet = RegisterSet::of(&[Register::XMM0, Register::XMM1, Register::XMM2]);
