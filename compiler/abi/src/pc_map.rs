@@ -326,6 +326,12 @@ impl<'a> PcMap<'a> {
         self.sites_of(after.checked_sub(1)?).take_while(|site| site.text <= text).find(|site| site.text == text)
     }
 
+    /// The cold site at exactly `text`, in constant time.
+    #[must_use]
+    pub fn cold_site_at(&self, text: TextOffset) -> Option<Site> {
+        self.cold_site(text, text.0.checked_sub(self.cold_start.0)?)
+    }
+
     /// The cold site whose call ends `after_start` bytes behind the start of the cold sites.
     #[inline]
     fn cold_site(&self, text: TextOffset, after_start: u32) -> Option<Site> {

@@ -31,7 +31,7 @@ impl<'c> Sites<'c> {
                 if is_found { Ok(()) } else { Err(Rule::Site) }
             }
             Some((text, _)) if text < place => Err(Rule::Site),
-            _ if self.map.site(place).is_some() => Ok(()),
+            _ if self.map.cold_site_at(place).is_some() => Ok(()),
             _ => Err(Rule::NoSite),
         }
     }

@@ -229,10 +229,10 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// Whether who leaves by the call at `call` gets back at least so much. The counter, having no sign, went below zero by less; it would stay a
+    /// Whether who leaves by the call at `call`, a cold site, gets back at least so much. The counter, having no sign, went below zero by less; it would stay a
     /// huge number otherwise.
     fn is_given_back_at(&self, call: u32, gas: u64) -> bool {
-        let site = self.code.pc_map.site(TextOffset(call.saturating_add(CALL_BYTES - 1)));
+        let site = self.code.pc_map.cold_site_at(TextOffset(call.saturating_add(CALL_BYTES - 1)));
         site.is_some_and(|site| site.give_back.0 >= gas)
     }
 

@@ -20,6 +20,8 @@ struct Text {
     /// Where code is left, as the pc map counts it.
     sites: Vec<u32>,
     regions: Vec<u32>,
+    /// Where the cold site is.
+    cold: u32,
     table: Vec<u32>,
     slots: u32,
     features: CpuFeatures,
@@ -34,6 +36,7 @@ impl Text {
             bytes: Vec::new(),
             sites: Vec::new(),
             regions: Vec::new(),
+            cold: 0,
             table: vec![sections::NO_TARGET; 1024],
             slots: SLOTS,
             features: CpuFeatures::V3,
@@ -51,7 +54,9 @@ impl Text {
         text.sites.extend(accesses.iter().map(|at| start + at));
         text.put(body);
         text.call(Stub::Interpret);
+        text.cold = text.here();
         text.call(Stub::OutOfGas);
+        text.sites.pop();
         text
     }
 
@@ -78,7 +83,8 @@ impl Text {
         for &text in &self.sites {
             map.site(Site { text: TextOffset(text), pc: Pc(0), give_back: Gas(1), base: None });
         }
-        map.cold_start(TextOffset(self.here()));
+        map.cold_start(TextOffset(self.cold));
+        map.cold_site(Pc(0), Gas(1));
         let mut map = map.finish();
         for &(at, word) in &self.patches {
             map[at..at + 4].copy_from_slice(&word.to_le_bytes());
