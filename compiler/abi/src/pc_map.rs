@@ -317,13 +317,18 @@ impl<'a> PcMap<'a> {
     #[must_use]
     #[inline]
     pub fn site(&self, text: TextOffset) -> Option<Site> {
-        if let Some(after_start) = text.0.checked_sub(self.cold_start.0)
-            && self.cold_of_regions + self.cold.len() > 0
-        {
-            return self.cold_site(text, after_start);
+        if self.is_cold(text) {
+            return self.cold_site_at(text);
         }
         let after = self.count_while(|region| region.text <= text);
         self.sites_of(after.checked_sub(1)?).take_while(|site| site.text <= text).find(|site| site.text == text)
+    }
+
+    /// Whether a site at `text` is a cold one: those are not listed with their regions.
+    #[must_use]
+    #[inline]
+    pub fn is_cold(&self, text: TextOffset) -> bool {
+        text >= self.cold_start && self.cold_of_regions + self.cold.len() > 0
     }
 
     /// The cold site at exactly `text`, in constant time.

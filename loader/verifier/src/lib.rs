@@ -5,7 +5,7 @@
 //!
 //! * **Memory**: it reads and writes `gs:[a]` for 32-bit `a`, at most 8 bytes at a time: the guest's 4 GiB and their guard page.
 //!   Of what lies below, it reads the dynamic jump table, at an index that was compared with the table's length, and the
-//!   addresses of text and stubs in the VM context. It writes none of that.
+//!   addresses of text and stubs in the VM context. It writes none of that, but can pass those addresses on.
 //! * **Stack**: it calls the stubs, and pushes a place where it jumps to one. The stack pointer is no operand of anything.
 //! * **Control**: it jumps to starts of its own instructions; dynamic jumps go through the table, whose entries are such starts.
 //!   It does not run off its end.
@@ -13,7 +13,7 @@
 //!   the least number by −1.
 //! * **Places**: every instruction that can fault, and every call of a stub, is known to the pc map; every place at which the
 //!   host enters is the start of an instruction.
-//! * **Time**: no loop is without a charge of gas (`cycles`), and who cannot pay one leaves and gets it back, so that the counter does not go
+//! * **Time**, as far as charges and what is given back are right: no loop is without a charge of gas (`cycles`), and who cannot pay one leaves and gets it back, so that the counter does not go
 //!   below zero, which would be a huge number. Whether charges are right is not looked at, nor what else is given back, by code or by the
 //!   pc map: of code that gives back more than it charged nothing is known.
 //!

@@ -1,6 +1,6 @@
 //! The registers and the memory that instructions may name.
 
-use iced_x86::{Instruction, MemorySize, OpKind, Register};
+use iced_x86::{Instruction, MemorySize, Mnemonic, OpKind, Register};
 use tvm_abi::context;
 
 use crate::violation::Rule;
@@ -67,10 +67,12 @@ pub fn is_guest(register: Register) -> bool {
 /// Checks the operands of an instruction that computes, and gives the one that is in memory.
 pub fn plain(instruction: &Instruction) -> Result<Option<Memory>, Rule> {
     let mut found = None;
+    // With memory it locks the bus, without a prefix that says so.
+    let may_be_in_memory = instruction.mnemonic() != Mnemonic::Xchg;
     for operand in 0..instruction.op_count() {
         match instruction.op_kind(operand) {
             OpKind::Register => registers(&GUEST, instruction.op_register(operand))?,
-            OpKind::Memory => found = Some(memory(instruction)?),
+            OpKind::Memory if may_be_in_memory => found = Some(memory(instruction)?),
             kind if is_immediate(kind) => {}
             _ => return Err(Rule::Memory),
         }

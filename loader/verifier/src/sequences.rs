@@ -69,7 +69,13 @@ pub fn dynamic_jump(recent: &Recent, slots: u32) -> Option<usize> {
             && instruction.op0_register() == SCRATCH.0
             && operands::memory(instruction).ok() == Some(memory)
     };
-    let is_key = matches!(key.code(), Code::Ror_rm32_1 | Code::Ror_rm32_imm8 | Code::VEX_Rorx_r32_rm32_imm8);
+    // By 1: a rotation by nothing might leave the upper half as it is.
+    let is_key = match key.code() {
+        Code::Ror_rm32_1 => true,
+        Code::Ror_rm32_imm8 => key.immediate(1) == 1,
+        Code::VEX_Rorx_r32_rm32_imm8 => key.immediate(2) == 1,
+        _ => false,
+    };
     let is_below = matches!(compare.code(), Code::Cmp_rm32_imm8 | Code::Cmp_rm32_imm32)
         && compare.op0_register() == SCRATCH.1
         && (compare.immediate(1) as u32) < slots;

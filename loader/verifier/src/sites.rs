@@ -28,7 +28,8 @@ impl<'c> Sites<'c> {
         match self.next {
             Some((text, is_found)) if text == place => {
                 self.next = self.listed.next();
-                if is_found { Ok(()) } else { Err(Rule::Site) }
+                // Where cold sites are, nobody searches the list.
+                if is_found && !self.map.is_cold(place) { Ok(()) } else { Err(Rule::Site) }
             }
             Some((text, _)) if text < place => Err(Rule::Site),
             _ if self.map.cold_site_at(place).is_some() => Ok(()),

@@ -12,6 +12,15 @@ use crate::sequences::{self, DYNAMIC_JUMP_READS, GasChange, Recent};
 use crate::sites::Sites;
 use crate::violation::{Rule, Violation};
 
+/// The prefix of what lies in the guest's segment.
+const GS: u8 = 0x65;
+
+/// The prefix of 32-bit addresses.
+const ADDRESS_SIZE: u8 = 0x67;
+
+/// Bytes of a push of a constant.
+const PUSH_BYTES: u32 = 5;
+
 /// Bytes of a thunk, `jmp gs:[slot]`.
 const THUNK_BYTES: u32 = 8;
 
@@ -55,7 +64,7 @@ struct Sweep<'c> {
 /// Looks at all instructions behind the thunks.
 pub fn sweep(code: &crate::Code<'_>) -> Result<Swept, Violation> {
     thunks(code.text)?;
-    if u32::try_from(code.text.len()).is_err() {
+    if i32::try_from(code.text.len()).is_err() {
         return Err(Rule::Length.broken_at(u32::MAX));
     }
     let found = Swept {
@@ -142,10 +151,7 @@ impl Sweep<'_> {
             (Form::DynamicJump, _) => self.dynamic_jump(at, instruction),
             (Form::Call, _) => self.call(at, instruction),
             (Form::CallStub, _) => self.host_call(at, instruction),
-            (Form::Push, _) => {
-                self.expected = Expected::LeavingJump;
-                self.site(at, instruction)
-            }
+            (Form::Push, _) => self.push(at, instruction),
         }
     }
 
@@ -164,15 +170,20 @@ impl Sweep<'_> {
         match operands::plain(instruction)? {
             None => {}
             Some(Memory::Guest) => {
-                if !has_guest_prefixes(&self.code.text[at as usize..]) {
-                    return Err(Rule::Memory);
-                }
+                self.prefixes(at, &[GS, ADDRESS_SIZE])?;
                 self.found.counts.accesses += 1;
                 self.sites.left_at(TextOffset(at))?;
             }
-            Some(Memory::Context(_) | Memory::JumpTable) => self.open_reads += 1,
+            Some(Memory::Context(_) | Memory::JumpTable) => {
+                self.prefixes(at, &[GS])?;
+                self.open_reads += 1;
+            }
         }
         Ok(())
+    }
+
+    fn prefixes(&self, at: u32, expected: &[u8]) -> Result<(), Rule> {
+        if has_only(&self.code.text[at as usize..], expected) { Ok(()) } else { Err(Rule::Memory) }
     }
 
     fn divide(&mut self) -> Result<(), Rule> {
@@ -236,6 +247,16 @@ impl Sweep<'_> {
         site.is_some_and(|site| site.give_back.0 >= gas)
     }
 
+    /// The place that is pushed is where the push ends, as the map knows it.
+    fn push(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
+        let end = at + PUSH_BYTES;
+        if instruction.len() != PUSH_BYTES as usize || instruction.immediate(0) != u64::from(end) {
+            return Err(Rule::Leave);
+        }
+        self.expected = Expected::LeavingJump;
+        self.site(at, instruction)
+    }
+
     fn leaving_jump(&mut self, at: u32, instruction: &Instruction) -> Result<(), Rule> {
         if self.target(at, instruction)? != thunk(Stub::Jump) {
             return Err(Rule::Leave);
@@ -272,13 +293,11 @@ impl Sweep<'_> {
     }
 }
 
-/// Whether an instruction begins with the two prefixes of guest accesses, and has no others that say where memory is: processors differ in which
-/// of two counts.
-fn has_guest_prefixes(code: &[u8]) -> bool {
-    const GS: u8 = 0x65;
-    const ADDRESS_SIZE: u8 = 0x67;
-    const SEGMENTS: [u8; 6] = [0x26, 0x2e, 0x36, 0x3e, 0x64, GS];
-    let is_other = |byte: &&u8| SEGMENTS.contains(*byte) || **byte == ADDRESS_SIZE;
-    matches!(code, [GS, ADDRESS_SIZE, rest @ ..] if rest.first().filter(is_other).is_none())
-        && !matches!(code, [_, _, 0x66 | 0xf2 | 0xf3, next, ..] if is_other(&next))
+/// Whether an instruction begins with these prefixes, and has no others that say where memory is: processors differ in which of several
+/// counts.
+fn has_only(code: &[u8], expected: &[u8]) -> bool {
+    let Some(rest) = code.strip_prefix(expected) else { return false };
+    // The other prefixes, REX among them. None of those looked for is ever an opcode.
+    let behind = rest.iter().find(|byte| !matches!(byte, 0x66 | 0xf2 | 0xf3 | 0x40..=0x4f));
+    behind.is_some_and(|byte| !matches!(*byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x64 | GS | ADDRESS_SIZE))
 }

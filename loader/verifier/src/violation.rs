@@ -17,7 +17,7 @@ pub struct Violation {
 #[non_exhaustive]
 pub enum Rule {
     /// More code than offsets can tell.
-    #[error("expected less than 4 GiB of code")]
+    #[error("expected less than 2 GiB of code")]
     Length,
     /// The text begins with the jumps to the stubs.
     #[error("expected the thunks that jump to the stubs")]

@@ -44,9 +44,11 @@ fn dynamic_jumps_ask_before() {
         parts.remove(missing);
         refused(&parts.concat());
     }
-    let others: [(usize, &[u8]); 8] = [
+    let others: [(usize, &[u8]); 10] = [
         (0, &[0xc4, 0xe3, 0xfb, 0xf0, 0xd0, 1]), // rorx rdx, rax, 1: the upper half remains
         (0, &[0xc4, 0xe3, 0x7b, 0xf0, 0xc0, 1]), // rorx eax, eax, 1
+        (0, &[0xc4, 0xe3, 0x7b, 0xf0, 0xd0, 0]), // rorx edx, eax, 0
+        (0, &[0xc1, 0xca, 0x20]),                // ror edx, 32
         (1, &[0x83, 0xfa, SLOTS as u8]),         // cmp edx, one more than the last
         (1, &[0x83, 0xfa, 0xff]),                // cmp edx, -1
         (1, &[0x83, 0xf8, SLOTS as u8 - 1]),     // cmp eax, last
@@ -59,6 +61,17 @@ fn dynamic_jumps_ask_before() {
         parts[at] = other.to_vec();
         let rule = refused(&parts.concat());
         assert!(same_rule(&rule, &Rule::DynamicJump { slots: SLOTS }), "{at}: {rule:?}");
+    }
+}
+
+#[test]
+fn what_dynamic_jumps_read_is_in_the_guests_segment() {
+    for read in [3, 4] {
+        for other in [[0x64, 0x65], [0x65, 0x64], [0x65, 0x65], [0x65, 0x2e], [0x36, 0x65]] {
+            let mut parts = dynamic_jump();
+            parts[read].splice(..1, other);
+            assert_eq!(refused(&parts.concat()), Rule::Memory, "{other:02x?} at {read}");
+        }
     }
 }
 
@@ -191,7 +204,8 @@ fn the_jump_table_leads_to_instructions() {
 fn ways_out_are_calls_of_stubs() {
     let to_thunk = |stub: Stub, here: u32| (stub as u32 * 8).wrapping_sub(here + 5).to_le_bytes();
     // push, and a jump to the stub for jumps
-    let leave = |stub: Stub| [&[0x68, 0, 0, 0, 0, 0xe9], &to_thunk(stub, BODY + 15)[..]].concat();
+    let push = [&[0x68], &(BODY + 15).to_le_bytes()[..]].concat();
+    let leave = |stub: Stub| [&push[..], &[0xe9], &to_thunk(stub, BODY + 15)].concat();
     assert!(Text::around(&leave(Stub::Jump), &[4]).verify().is_ok());
     all_refused(
         &Rule::Leave,
@@ -202,7 +216,7 @@ fn ways_out_are_calls_of_stubs() {
         ],
     );
     let pushes: [&[u8]; 3] = [&[0x68, 0, 0, 0, 0], &[0x68, 0, 0, 0, 0, 0x68, 0, 0, 0, 0], &leave(Stub::Interpret)];
-    for body in pushes {
+    for body in &pushes {
         assert_eq!(Text::around(body, &[4]).broken(), Rule::Leave, "{body:02x?}");
     }
     // mov rdx, 0; call gs:[stub]
@@ -249,6 +263,12 @@ fn the_map_knows_where_code_is_left() {
     assert!(with(1, 1, 1).verify().is_ok());
     assert_eq!(with(0, 0, BODY + 15).broken(), Rule::Region { pc: 1 });
     assert_eq!(with(1, 1, 0).broken(), Rule::Region { pc: 0 });
+    // Behind where the map says that cold sites begin, where nobody searches the list.
+    let mut hidden = Text::around(&[&[0x90], access].concat(), &[1]);
+    let place = hidden.regions[0] + 1;
+    hidden.regions.push(place);
+    hidden.patches.extend([(12, place), (16, 2)]);
+    assert_eq!(hidden.broken(), Rule::Site);
     // In the first region's, where nobody would look for them.
     assert!(with(1, 3, 9).verify().is_err());
 }
