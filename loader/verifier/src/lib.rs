@@ -13,9 +13,9 @@
 //!   the least number by −1.
 //! * **Places**: every instruction that can fault, and every call of a stub, is known to the pc map; every place at which the
 //!   host enters is the start of an instruction.
-//! * **Time**, as far as charges and what is given back are right: no loop is without a charge of gas (`cycles`), and who cannot pay one leaves and gets it back, so that the counter does not go
+//! * **Time**: no loop is without a charge of gas (`cycles`), and who cannot pay one leaves and gets it back, so that the counter does not go
 //!   below zero, which would be a huge number. Whether charges are right is not looked at, nor what else is given back, by code or by the
-//!   pc map: of code that gives back more than it charged nothing is known.
+//!   pc map: code that gives back more than it charged may run for ever.
 //!
 //! What it computes is not looked at either: a wrong result is a fork of the chain, not an escape. For that there is the interpreter.
 //!

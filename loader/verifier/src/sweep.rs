@@ -25,7 +25,7 @@ const PUSH_BYTES: u32 = 5;
 const THUNK_BYTES: u32 = 8;
 
 /// Where the thunks end and code begins.
-pub const THUNKS_END: u32 = Stub::THUNKS.len() as u32 * THUNK_BYTES;
+const THUNKS_END: u32 = Stub::THUNKS.len() as u32 * THUNK_BYTES;
 
 /// What the pass found.
 pub struct Swept {
@@ -102,7 +102,7 @@ pub fn sweep(code: &crate::Code<'_>) -> Result<Swept, Violation> {
 fn thunks(text: &[u8]) -> Result<(), Violation> {
     let mut expected = Vec::new();
     for (stub, _) in Stub::THUNKS {
-        expected.extend([0x65, 0xff, 0x24, 0x25]);
+        expected.extend([GS, 0xff, 0x24, 0x25]);
         expected.extend(stub.slot().to_le_bytes());
     }
     if text.starts_with(&expected) { Ok(()) } else { Err(Rule::Thunks.broken_at(0)) }
@@ -210,7 +210,7 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// Lets nobody jump to the last instruction nor to the `before` in front of it, but for the first of them.
+    /// Lets nobody jump to the last instruction of a sequence, nor to the `before` in front of it but for the first of them.
     fn close(&mut self, before: usize) {
         for TextOffset(at) in self.recent.places(before) {
             self.found.starts.remove(at);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use tvm_abi::sections::FORMAT_VERSION;
 use tvm_cache::{Cache, GcReport, Key, Policy, Repair, Report, TRAILER_LEN, UnixSecs};
 use tvm_compiler::COMPILER_IDENTITY;
+use tvm_loader::{Verified, VerifyError};
 
 use crate::args::{GcArgs, VerifyArgs};
 use crate::failure::{Outcome, Status};
@@ -25,23 +26,21 @@ pub fn verify(cache: &Cache, args: VerifyArgs, output: &Output) -> Outcome {
         .collect();
     let mut report = VerifyReport { path: cache.path(), good: 0, code_verified: 0, bad: Vec::new(), repaired: repair };
     for Report { path, key, fault, .. } in cache.verify(if repair { Repair::Quarantine } else { Repair::No }) {
-        let code = || match key.filter(|key| readable.contains(key)) {
-            Some(key) => verify_code(&path, &key),
-            None => Code::NotRead,
-        };
-        let fault = match fault.map_or_else(code, |fault| Code::Bad(fault.to_string(), None)) {
-            Code::NotRead => None,
-            Code::Good => {
-                report.code_verified += 1;
-                None
-            }
-            Code::Bad(fault, key) => {
-                if let Some(key) = key.filter(|_| repair) {
-                    cache.quarantine(&key)?;
+        let mut fault = fault.map(|fault| fault.to_string());
+        if fault.is_none()
+            && let Some(key) = key.filter(|key| readable.contains(key))
+            && let Some(verified) = verify_code(&path)
+        {
+            match verified {
+                Ok(_) => report.code_verified += 1,
+                Err(error) => {
+                    if repair {
+                        cache.quarantine(&key)?;
+                    }
+                    fault = Some(error.to_string());
                 }
-                Some(fault)
             }
-        };
+        }
         match fault {
             None => report.good += 1,
             Some(fault) => report.bad.push(BadFile { path, fault }),
@@ -52,24 +51,11 @@ pub fn verify(cache: &Cache, args: VerifyArgs, output: &Output) -> Outcome {
     Ok(status)
 }
 
-/// What is known about the machine code in a file.
-enum Code {
-    /// Nothing: it is of another format, which this build does not use, or gone.
-    NotRead,
-    /// It is safe.
-    Good,
-    /// What is wrong, and the object that is still in its place.
-    Bad(String, Option<Key>),
-}
-
-/// Verifies the machine code of an object whose digest is right. Its file is read as it is: looking it up would count as use.
-fn verify_code(path: &Path, key: &Key) -> Code {
-    let Ok(bytes) = std::fs::read(path) else { return Code::NotRead };
-    let object = &bytes[..bytes.len().saturating_sub(TRAILER_LEN as usize)];
-    match tvm_loader::verify(object) {
-        Ok(_) => Code::Good,
-        Err(error) => Code::Bad(error.to_string(), Some(*key)),
-    }
+/// Verifies the machine code of an object whose digest is right; `None` if it is gone. Its file is read as it is: looking it up would count as
+/// use.
+fn verify_code(path: &Path) -> Option<Result<Verified, VerifyError>> {
+    let bytes = std::fs::read(path).ok()?;
+    Some(tvm_loader::verify(&bytes[..bytes.len().saturating_sub(TRAILER_LEN as usize)]))
 }
 
 /// Removes what the limits do not keep.
