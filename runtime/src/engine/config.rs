@@ -53,7 +53,7 @@ pub enum Verification {
     /// Best code, which takes a quarter longer to make for it. Mostly nobody waits for that.
     #[default]
     Best,
-    /// Fast code too, which takes two to three times as long to make for it.
+    /// Fast code too, which takes two to two and a half times as long to make for it.
     Always,
 }
 

@@ -150,7 +150,7 @@ enum {
 enum {
     TVM_VERIFY_BEST = 0,  /* best code */
     TVM_VERIFY_NEVER = 1, /* none */
-    TVM_VERIFY_ALWAYS = 2 /* all: fast code takes two to three times as long to make */
+    TVM_VERIFY_ALWAYS = 2 /* all: fast code takes two to two and a half times as long to make */
 };
 
 /* What an engine is made with. All zero but for the size is a good start. */
