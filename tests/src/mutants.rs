@@ -68,6 +68,20 @@ pub enum Fate {
     Contradicted,
 }
 
+impl Fate {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Refused, Self::Ended, Self::Contradicted];
+
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Ended => "ended",
+            Self::Contradicted => "contradicted",
+        }
+    }
+}
+
 impl Subject {
     /// A subject for each tier, of the first program of this seed whose code is short enough.
     pub fn of_seed(seed: u64, version: GpVersion, change: Change) -> anyhow::Result<[Self; 2]> {

@@ -28,12 +28,7 @@ pub fn run(args: &Args, from: &[String]) -> anyhow::Result<()> {
             out.flush()?;
             fate = subject.run(&engine, number).with_context(|| format!("mutant {number}"))?;
         }
-        let word = match fate {
-            Fate::Refused => "refused",
-            Fate::Ended => "ended",
-            Fate::Contradicted => "contradicted",
-        };
-        writeln!(out, "{number} {word}")?;
+        writeln!(out, "{number} {}", fate.name())?;
     }
     out.flush()?;
     Ok(())

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tvm_abi::Tier;
+use tvm_tests::mutants::Fate;
 
 use crate::Args;
 
@@ -83,11 +84,11 @@ fn run_from(args: &Args, seed: u64, tier: Tier, from: usize, counts: &mut Counts
                 None => running = Some(line.parse()?),
                 Some((_, fate)) => {
                     running = None;
-                    match fate {
-                        "refused" => counts.refused += 1,
-                        "ended" => counts.ended += 1,
-                        "contradicted" => counts.contradicted += 1,
-                        _ => bail!("expected a fate, found `{line}`"),
+                    match Fate::ALL.into_iter().find(|known| known.name() == fate) {
+                        Some(Fate::Refused) => counts.refused += 1,
+                        Some(Fate::Ended) => counts.ended += 1,
+                        Some(Fate::Contradicted) => counts.contradicted += 1,
+                        None => bail!("expected a fate, found `{line}`"),
                     }
                 }
             },
