@@ -14,6 +14,12 @@ use crate::sys::{self, Rights};
 /// Holds the object files.
 pub(crate) const OBJECTS: &str = "objects";
 
+/// Ends the name of an object's file.
+const EXTENSION: &str = ".o";
+
+/// Length of the path of an object's directory within the cache directory: [`OBJECTS`], and two digits of the key.
+const DIR_LEN: usize = OBJECTS.len() + 3;
+
 /// A cache directory that has passed its checks. Everything in it is reached from the open descriptor.
 ///
 /// What a lookup does not need is found out when it is first asked for: opening the directory is part of the first load
@@ -93,7 +99,7 @@ impl Root {
     #[inline]
     pub(crate) fn open_object(&self, key: &Key) -> Result<Option<File>, Fault> {
         let path = path_of(key);
-        for dir in [OBJECTS, &path[..OBJECTS.len() + 3]] {
+        for dir in [OBJECTS, &path[..DIR_LEN]] {
             match sys::rights_at(&self.dir, dir) {
                 Ok(rights) => self.check_dir(rights)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -161,14 +167,22 @@ pub(crate) fn open_object(dir: &File, path: &str) -> Result<Option<File>, Fault>
 /// The file name of an object.
 #[inline]
 pub(crate) fn object_name(key: &Key) -> String {
-    format!("{key}.o")
+    path_of(key).split_off(DIR_LEN + 1)
 }
 
 /// The path of an object's file within the cache directory.
-#[inline]
 fn path_of(key: &Key) -> String {
-    let name = object_name(key);
-    format!("{OBJECTS}/{}/{name}", &name[..2])
+    let mut path = String::with_capacity(DIR_LEN + 1 + 64 + EXTENSION.len());
+    path.push_str(OBJECTS);
+    let digits = key.digits();
+    for part in [&digits[..2], &digits] {
+        path.push('/');
+        for digit in part {
+            path.push(*digit);
+        }
+    }
+    path.push_str(EXTENSION);
+    path
 }
 
 /// Creates the directory, and what is missing above it, for the user alone.

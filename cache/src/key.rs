@@ -1,6 +1,6 @@
 //! What a compiled object is filed under.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use blake2::{Blake2b256, Digest};
@@ -103,18 +103,23 @@ impl Key {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// The key's 64 hexadecimal digits. Names are made of them on every lookup, for which the formatter would take longer
+    /// than opening the file does, and its code be a page fault in a process that has just started.
+    #[inline]
+    pub(crate) fn digits(&self) -> [char; 64] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = ['0'; 64];
+        for (digits, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
+            *digits = [byte >> 4, byte & 15].map(|nibble| char::from(DIGITS[usize::from(nibble)]));
+        }
+        text
+    }
 }
 
 impl fmt::Display for Key {
-    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Names are made on every lookup: formatting number by number would take longer than opening the file.
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = [0; 64];
-        for (digits, byte) in text.chunks_exact_mut(2).zip(self.0) {
-            digits.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-        }
-        f.write_str(str::from_utf8(&text).unwrap_or_default())
+        self.digits().into_iter().try_for_each(|digit| f.write_char(digit))
     }
 }
 

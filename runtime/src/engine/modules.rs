@@ -16,8 +16,8 @@ pub const MAX_IDLE_MODULES: usize = 1024;
 #[derive(Default)]
 pub(super) struct Modules {
     loaded: RwLock<BTreeMap<ModuleKey, Loaded>>,
-    /// One lock for each program being loaded, so that it is loaded once.
-    loading: Mutex<BTreeMap<ModuleKey, Arc<Mutex<()>>>>,
+    /// One lock for each program being loaded, so that it is loaded once. They are as few as the threads that load.
+    loading: Mutex<Vec<(ModuleKey, Arc<Mutex<()>>)>>,
 }
 
 struct Loaded {
@@ -39,7 +39,7 @@ impl Modules {
         key: ModuleKey,
         load: impl FnOnce() -> Result<(Module, bool), E>,
     ) -> Result<(Module, bool), E> {
-        let turn = Arc::clone(lock(&self.loading).entry(key).or_default());
+        let turn = self.turn(key);
         let guard = lock(&turn);
         let result = match self.get(&key) {
             Some(found) => Ok(found),
@@ -47,10 +47,22 @@ impl Modules {
         };
         drop(guard);
         let mut loading = lock(&self.loading);
-        if loading.get(&key).is_some_and(|other| Arc::ptr_eq(other, &turn)) && Arc::strong_count(&turn) == 2 {
-            loading.remove(&key);
+        let at = loading.iter().position(|(_, other)| Arc::ptr_eq(other, &turn));
+        if let Some(at) = at.filter(|_| Arc::strong_count(&turn) == 2) {
+            loading.swap_remove(at);
         }
         result
+    }
+
+    /// The lock that whoever loads this program holds.
+    fn turn(&self, key: ModuleKey) -> Arc<Mutex<()>> {
+        let mut loading = lock(&self.loading);
+        if let Some((_, turn)) = loading.iter().find(|(other, _)| *other == key) {
+            return Arc::clone(turn);
+        }
+        let turn = Arc::default();
+        loading.push((key, Arc::clone(&turn)));
+        turn
     }
 
     /// Says whether best code is still to be asked for, if the program is loaded.
