@@ -1,0 +1,9 @@
+//! Links what a first load runs together in the shared library: see runtime/start.ld.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    // Not there where the linker would not understand it.
+    if let Ok(arg) = std::env::var("DEP_TVM_RUNTIME_LINK_ARG") {
+        println!("cargo::rustc-cdylib-link-arg={arg}");
+    }
+}
