@@ -91,22 +91,29 @@ impl Root {
         self.named.join(path_of(key))
     }
 
-    /// Opens the object file of `key`; `None` if there is none.
-    ///
-    /// The directories on the way are looked at by name and then passed through, instead of being opened one by one.
-    /// That is as good: each is reached through one that nobody but its owner can write, so that nobody else can put
-    /// another in its place in between.
+    /// Opens the object file of `key`; `None` if there is none. Which way led to it is up to [`check_way`](Self::check_way).
     #[inline]
     pub(crate) fn open_object(&self, key: &Key) -> Result<Option<File>, Fault> {
-        let path = path_of(key);
-        for dir in [OBJECTS, &path[..DIR_LEN]] {
+        open_object(&self.dir, &path_of(key)).or_else(|fault| self.check_way(key).and(Err(fault)))
+    }
+
+    /// Fails unless the directories on the way to the object file of `key` are ours, and others cannot write them.
+    ///
+    /// That is asked of a file that nobody has vouched for. One that was vouched for is known by its identity, however it
+    /// is reached: what others could do in such a directory is to put another file in its place, or to give it another
+    /// name, which changes its ctime.
+    pub(crate) fn check_way(&self, key: &Key) -> Result<(), Fault> {
+        // Looked at by name, instead of being opened one by one. That is as good: each is reached through one that nobody
+        // but its owner can write, so that nobody else can put another in its place in between.
+        for dir in [OBJECTS, &path_of(key)[..DIR_LEN]] {
             match sys::rights_at(&self.dir, dir) {
                 Ok(rights) => self.check_dir(rights)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                // Gone meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Fault::Changed),
                 Err(_) => return Err(Fault::Unreadable),
             }
         }
-        open_object(&self.dir, &path)
+        Ok(())
     }
 
     /// Opens the directory that the object file of `key` is in, if it is there and as it should be.
@@ -137,7 +144,6 @@ impl Root {
     }
 
     /// Fails unless these are the rights of a directory of ours that others cannot write.
-    #[inline]
     fn check_dir(&self, Rights { mode, owner }: Rights) -> Result<(), Fault> {
         if mode & libc::S_IFMT != libc::S_IFDIR {
             return Err(Fault::NotRegular);

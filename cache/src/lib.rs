@@ -18,7 +18,9 @@
 //! (in a trailer at its end, where ELF tools ignore it). The digest is checked when a file is first met and again
 //! whenever its identity (device, inode, size, mtime, ctime) is not the one that was checked; otherwise a lookup reads
 //! none of the object, so its cost does not grow with the object's size. An identity counts only within the boot it was
-//! seen in, unless the file was synced to disk ([`Durability::Synced`], [`Cache::sync`]).
+//! seen in, unless the file was synced to disk ([`Durability::Synced`], [`Cache::sync`]). The directories on the way to a
+//! file must be ours and closed to others, too, before its digest says anything; a file whose identity was checked is the
+//! same whatever leads to it.
 //!
 //! **Index and records can be lost at any time.** A row of the index says "this identity was checked and holds this
 //! key", protected by a checksum of its own. Such a statement stays true wherever the row comes from, so losing rows

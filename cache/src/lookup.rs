@@ -95,6 +95,7 @@ impl Cache {
         if self.is_vouched(root, key, &identity) {
             return Ok((identity, Verified::ByIndex));
         }
+        root.check_way(key)?;
         self.counters.digest_checks.add_one();
         let checked = check_digest(root, file, key)?;
         if checked.settled {

@@ -5,6 +5,7 @@ mod common;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Command;
 
 use common::{Place, is_root, lookup, object, overwrite, parts, plant, settle, until_indexed};
@@ -26,6 +27,11 @@ fn assert_missed(place: &Place, cache: &Cache, what: &str) {
     assert_eq!(lookup(&place.open(), SEED), None, "{what}: a new cache");
     cache.publish(&parts(SEED), &object(SEED, 60)).unwrap_or_else(|error| panic!("{what}: {error}"));
     assert!(lookup(cache, SEED).is_some(), "{what}: stored again");
+}
+
+/// Makes the file one that nobody has vouched for, with the same bytes.
+fn change_identity(path: &Path) {
+    fs::set_permissions(path, Permissions::from_mode(0o400)).unwrap();
 }
 
 #[test]
@@ -126,8 +132,14 @@ fn links_are_misses() {
     let group = path.parent().unwrap().to_owned();
     for (what, original) in [("group", &group), ("objects", &place.path().join("objects"))] {
         let moved = place.outside().join(what);
+        settle(&path);
+        assert!(lookup(&cache, SEED).is_some());
         fs::rename(original, &moved).unwrap();
         symlink(&moved, original).unwrap();
+        // The file that was vouched for is the same, whatever leads to it. Any other is not.
+        assert_eq!(lookup(&cache, SEED), Some(Verified::ByIndex), "{what}");
+        assert_eq!(lookup(&place.open(), SEED), Some(Verified::ByIndex), "{what}");
+        change_identity(&path);
         assert_missed(&place, &cache, what);
     }
 }
@@ -165,10 +177,16 @@ fn files_of_others_and_files_others_can_write_are_misses() {
         assert_missed(&place, &cache, "writable by others");
     }
     let group = path.parent().unwrap();
-    fs::set_permissions(group, Permissions::from_mode(0o777)).unwrap();
-    assert_eq!(lookup(&cache, SEED), None);
-    assert!(cache.publish(&parts(SEED), b"object").unwrap_err().to_string().contains("mode 0777"));
-    fs::set_permissions(group, Permissions::from_mode(0o700)).unwrap();
+    for open_to_all in [group, group.parent().unwrap()] {
+        settle(&path);
+        assert!(lookup(&cache, SEED).is_some());
+        fs::set_permissions(open_to_all, Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(lookup(&cache, SEED), Some(Verified::ByIndex), "vouched for");
+        change_identity(&path);
+        assert_eq!(lookup(&cache, SEED), None, "not vouched for");
+        assert!(cache.publish(&parts(SEED), b"object").unwrap_err().to_string().contains("mode 0777"));
+        fs::set_permissions(open_to_all, Permissions::from_mode(0o700)).unwrap();
+    }
     if is_root() {
         chown(&path, Some(1), None).unwrap();
         assert_missed(&place, &cache, "wrong owner");

@@ -78,8 +78,22 @@ impl Loaded {
     /// # Errors
     /// When the object is not one for this version of TVM and a CPU with the features of `host`, or when the system
     /// refuses to map it. [`LoadError::is_object_fault`] tells which.
-    #[inline]
     pub fn from_file(file: File, object_len: u64, host: CpuFeatures) -> Result<Self, LoadError> {
+        let found = file.metadata().map_err(LoadError::system("examining an object"))?.len();
+        if found < object_len {
+            check_length(object_len)?;
+            return Err(LoadError::Truncated { found, expected: object_len });
+        }
+        Self::from_file_of_length(file, object_len, host)
+    }
+
+    /// [`from_file`](Self::from_file) for a file that the caller has found to be at least `object_len` bytes long, such as one of
+    /// the cache: what is mapped beyond a file's end ends the process when it is touched.
+    ///
+    /// # Errors
+    /// Like [`Self::from_file`].
+    #[inline]
+    pub fn from_file_of_length(file: File, object_len: u64, host: CpuFeatures) -> Result<Self, LoadError> {
         match Self::load(file, object_len, host) {
             Err((error, Some(file))) if is_not_executable_here(&error) => {
                 let whole = 0..object_len as usize;

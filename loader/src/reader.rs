@@ -46,16 +46,12 @@ impl<'a> Reader<'a> {
         Self { source: Source::Memory(object), len: object.len() }
     }
 
-    /// The object that the first `len` bytes of a file are, of which nothing is in `pieces` yet.
+    /// The object that the first `len` bytes of a file are, which has them, and of which nothing is in `pieces` yet.
     ///
     /// # Errors
-    /// When the file is shorter, or cannot be read.
+    /// When the file cannot be read.
     #[inline]
     pub(crate) fn of_file(file: &'a File, len: usize, pieces: &'a mut Pieces) -> Result<Self, LoadError> {
-        let found = file.metadata().map_err(failed)?.len();
-        if found < len as u64 {
-            return Err(LoadError::Truncated { found, expected: len as u64 });
-        }
         pieces.head.read(file, 0..HEAD.min(len)).map_err(failed)?;
         Ok(Self { source: Source::File(file, pieces), len })
     }
@@ -153,15 +149,6 @@ mod tests {
                 }
             }
             assert!(reader.bytes(len..len).is_ok() && reader.bytes(len..len + 1).is_err());
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_too_short_is_found_out_at_once() {
-        let (file, bytes) = numbered();
-        for len in [bytes.len() + 1, bytes.len() + HEAD, 1 << 30] {
-            let found = Reader::of_file(&file, len, &mut Pieces::default()).err().unwrap();
-            assert!(matches!(found, LoadError::Truncated { found: 8000, expected } if expected == len as u64));
         }
     }
 }

@@ -23,9 +23,9 @@ pub(crate) struct NativeModule {
 }
 
 impl NativeModule {
-    /// Loads an object from a file of the cache.
+    /// Loads an object from a file of the cache, which has found it to be at least that long.
     pub(crate) fn from_file(file: File, object_len: u64, cpu: CpuFeatures) -> Result<Self, Error> {
-        Self::new(Loaded::from_file(file, object_len, cpu))
+        Self::new(Loaded::from_file_of_length(file, object_len, cpu))
     }
 
     /// Loads an object that this process's compiler just made.
