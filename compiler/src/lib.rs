@@ -128,6 +128,7 @@ fn translate_to<T>(
                 cpu_features: cpu,
                 sizes,
                 jump_table_slots: scratch.jump_table.len() as u32,
+                pc_map: scratch.map.header(),
             };
             finish(bytes, text_at..text_at + text_len, Parts { note, scratch, program: blob, ro, rw })
         });

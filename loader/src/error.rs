@@ -97,9 +97,6 @@ pub enum LoadError {
     /// The note's contents are not accepted.
     #[error(transparent)]
     Note(#[from] NoteError),
-    /// The pc map's lengths do not add up.
-    #[error("section {} is malformed", tvm_abi::sections::PC_MAP)]
-    PcMap,
 }
 
 impl LoadError {

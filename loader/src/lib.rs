@@ -25,7 +25,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use tvm_abi::{CpuFeatures, Note, PcMap, PcMapHeader, Placed, Places};
+use tvm_abi::{CpuFeatures, Note, PcMap, Placed, Places};
 
 pub use error::LoadError;
 pub use object::{Symbol, symbols};
@@ -58,7 +58,6 @@ pub struct Loaded {
     code: Code,
     sections: Sections,
     note: Note,
-    pc_map: PcMapHeader,
 }
 
 /// What keeps the code in memory.
@@ -119,9 +118,9 @@ impl Loaded {
     /// # Errors
     /// When this CPU cannot run the code, when the system refuses to make it executable, and when the parts contradict each other.
     pub fn from_memory(memory: CodeMemory, placed: Placed, host: CpuFeatures) -> Result<Self, LoadError> {
-        let Checked { sections, note, pc_map } = object::check_placed(memory.bytes(), placed, host)?;
+        let Checked { sections, note } = object::check_placed(memory.bytes(), placed, host)?;
         let code = Code::Placed(memory.make_executable(&sections.places)?);
-        Ok(Self { file: OnceLock::new(), code, sections, note, pc_map })
+        Ok(Self { file: OnceLock::new(), code, sections, note })
     }
 
     /// Gives the file back when it could be mapped and is in order, but not be made executable.
@@ -132,9 +131,9 @@ impl Loaded {
             let checked = object::check(&mut Reader::of_file(&file, len as usize, &mut Pieces::default())?, host)?;
             Ok((Mapped::new(&file, checked.sections.places.in_place())?, checked))
         };
-        let (mapped, Checked { sections, note, pc_map }) = mapped().map_err(|error| (error, None))?;
+        let (mapped, Checked { sections, note }) = mapped().map_err(|error| (error, None))?;
         match mapped.make_executable(&sections.places.text) {
-            Ok(()) => Ok(Self { file: Arc::new(file).into(), code: Code::Mapped(mapped), sections, note, pc_map }),
+            Ok(()) => Ok(Self { file: Arc::new(file).into(), code: Code::Mapped(mapped), sections, note }),
             Err(error) => Err((error, Some(file))),
         }
     }
@@ -162,7 +161,7 @@ impl Loaded {
     #[must_use]
     pub fn pc_map(&self) -> PcMap<'_> {
         let section = self.section(&self.sections.places.pc_map);
-        PcMap::with_header(self.pc_map, section).expect("checked when the object was loaded")
+        PcMap::new(self.note.pc_map, section).expect("checked when the object was loaded")
     }
 
     /// Decides whether the machine code stays in its sandbox, as [`verify()`] does.

@@ -1,15 +1,13 @@
 //! An object's contents, checked.
 
-use std::ops::Range;
-
 use goblin::elf::sym::{Sym, SymIterator, Symtab};
 use tvm_abi::sections;
-use tvm_abi::{CpuFeatures, NOTE_NAME, NOTE_TYPE, Note, PcMapHeader, Placed, Places, TextOffset};
+use tvm_abi::{CpuFeatures, NOTE_NAME, NOTE_TYPE, Note, Placed, Places, TextOffset};
 use tvm_isa::layout::{self, Layout};
 
 use crate::LoadError;
 use crate::reader::Reader;
-use crate::sections::{LAYOUT, Sections, find, limit, symbol_table};
+use crate::sections::{LAYOUT, Sections, field, find, limit, symbol_table};
 
 /// Bytes of an ELF note before its descriptor, with TVM's name.
 const NOTE_HEADER_BYTES: usize = 12 + (NOTE_NAME.len() + 1).next_multiple_of(4);
@@ -18,10 +16,10 @@ const NOTE_HEADER_BYTES: usize = 12 + (NOTE_NAME.len() + 1).next_multiple_of(4);
 const SYMBOL_BYTES: usize = 24;
 
 /// What has been read of an object that passed all checks.
+#[derive(Debug)]
 pub(crate) struct Checked {
     pub sections: Sections,
     pub note: Note,
-    pub pc_map: PcMapHeader,
 }
 
 /// Checks all that can be checked in a time that does not depend on the length of the code, and finds the sections.
@@ -32,30 +30,25 @@ pub(crate) struct Checked {
 pub(crate) fn check(object: &mut Reader<'_>, host: CpuFeatures) -> Result<Checked, LoadError> {
     let sections = find(object)?;
     let note = note(object.bytes(sections.note.clone())?)?;
-    runs_here(&note, host)?;
-    checked(object, sections, note)
+    checked(sections, note, host)
 }
 
 /// The same for code without an object around it, which this process's compiler has put into `memory`.
 pub(crate) fn check_placed(memory: &[u8], placed: Placed, host: CpuFeatures) -> Result<Checked, LoadError> {
     let Placed { note, places } = placed;
-    runs_here(&note, host)?;
     limit("memory", "length of the code", places.end() as u64, memory.len() as u64)?;
-    checked(&mut Reader::of_bytes(memory), Sections { note: 0..0, places }, note)
+    checked(Sections { note: 0..0, places }, note, host)
 }
 
+/// Checks what the note says.
 #[inline]
-fn runs_here(note: &Note, host: CpuFeatures) -> Result<(), LoadError> {
+fn checked(sections: Sections, note: Note, host: CpuFeatures) -> Result<Checked, LoadError> {
     let needed = note.cpu_features;
-    if host.contains(needed) { Ok(()) } else { Err(LoadError::CpuFeatures { needed, host }) }
-}
-
-/// Checks what the sections hold.
-#[inline]
-fn checked(object: &mut Reader<'_>, sections: Sections, note: Note) -> Result<Checked, LoadError> {
-    let pc_map = pc_map_header(object, &sections.places.pc_map)?;
+    if !host.contains(needed) {
+        return Err(LoadError::CpuFeatures { needed, host });
+    }
     tables_fit(&sections.places, &note)?;
-    Ok(Checked { sections, note, pc_map })
+    Ok(Checked { sections, note })
 }
 
 #[inline]
@@ -73,15 +66,10 @@ fn note(section: &[u8]) -> Result<Note, LoadError> {
     Ok(Note::decode(&descriptor[..descriptor_len])?)
 }
 
-#[inline]
-fn pc_map_header(object: &mut Reader<'_>, at: &Range<usize>) -> Result<PcMapHeader, LoadError> {
-    let header = PcMapHeader::parse(object.bytes(at.start..at.end.min(at.start + PcMapHeader::BYTES))?);
-    header.filter(|header| header.map_len() == Some(at.len())).ok_or(LoadError::PcMap)
-}
-
 /// The note promises no more than the sections hold, and the images fit into the guest's regions.
 #[inline]
 fn tables_fit(places: &Places, note: &Note) -> Result<(), LoadError> {
+    field(sections::PC_MAP, "length", places.pc_map.len() as u64, note.pc_map.map_len())?;
     let slots = u64::from(note.jump_table_slots);
     limit(sections::NOTE, "number of jump table entries", slots, places.jump_table.len() as u64 / 4)?;
     // Regions past the end of guest memory: their size in bytes is the number found.

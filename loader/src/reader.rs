@@ -1,7 +1,7 @@
 //! Reading the few bytes of an object that decide how it is loaded.
 //!
 //! They are read instead of mapped: a read of some hundred bytes takes less than a microsecond, the first access to a
-//! mapped page three, and these bytes lie in five pages that running the code hardly ever needs.
+//! mapped page three, and running the code does not need the page that they lie in.
 
 use std::fs::File;
 use std::io;
@@ -12,8 +12,6 @@ use crate::LoadError;
 
 /// Bytes read at once where an object starts: its header and note, section headers and their names.
 const HEAD: usize = 1536;
-/// Bytes read at once elsewhere: what is needed next mostly stands beside it.
-const NEAR: usize = 128;
 
 /// An object that is in memory, or in a file of which a few pieces are.
 pub(crate) struct Reader<'a> {
@@ -27,17 +25,17 @@ enum Source<'a> {
 }
 
 /// What has been read of a file.
-#[derive(Default)]
 pub(crate) struct Pieces {
-    head: Piece<HEAD>,
-    near: Piece<NEAR>,
-    long: Vec<u8>,
+    /// Its first bytes, as many as it has. In place, as most loads would otherwise touch a new page of the heap.
+    head: [u8; HEAD],
+    /// The piece that was asked for last, where an object has something elsewhere. TVM's have not.
+    other: Vec<u8>,
 }
 
-/// A part of a file of at most `N` bytes. In place, as most loads would otherwise touch a new page of the heap.
-struct Piece<const N: usize> {
-    range: Range<usize>,
-    bytes: [u8; N],
+impl Default for Pieces {
+    fn default() -> Self {
+        Self { head: [0; HEAD], other: Vec::new() }
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -52,7 +50,7 @@ impl<'a> Reader<'a> {
     /// When the file cannot be read.
     #[inline]
     pub(crate) fn of_file(file: &'a File, len: usize, pieces: &'a mut Pieces) -> Result<Self, LoadError> {
-        pieces.head.read(file, 0..HEAD.min(len)).map_err(failed)?;
+        file.read_exact_at(&mut pieces.head[..HEAD.min(len)], 0).map_err(failed)?;
         Ok(Self { source: Source::File(file, pieces), len })
     }
 
@@ -73,45 +71,13 @@ impl<'a> Reader<'a> {
         }
         match &mut self.source {
             Source::Memory(object) => object.get(range).ok_or(past_end),
-            Source::File(file, Pieces { head, near, long }) => {
-                if let Some(bytes) = head.get(&range) {
-                    return Ok(bytes);
-                }
-                if range.len() > NEAR {
-                    *long = vec![0; range.len()];
-                    file.read_exact_at(long, range.start as u64).map_err(failed)?;
-                    return Ok(long);
-                }
-                if near.get(&range).is_none() {
-                    near.read(file, range.start..self.len.min(range.start + NEAR)).map_err(failed)?;
-                }
-                near.get(&range).ok_or(past_end)
+            Source::File(_, Pieces { head, .. }) if range.end <= HEAD => head.get(range).ok_or(past_end),
+            Source::File(file, Pieces { other, .. }) => {
+                *other = vec![0; range.len()];
+                file.read_exact_at(other, range.start as u64).map_err(failed)?;
+                Ok(other)
             }
         }
-    }
-}
-
-impl<const N: usize> Default for Piece<N> {
-    fn default() -> Self {
-        Self { range: 0..0, bytes: [0; N] }
-    }
-}
-
-impl<const N: usize> Piece<N> {
-    /// Replaces what is held by this range of the file.
-    #[inline]
-    fn read(&mut self, file: &File, range: Range<usize>) -> io::Result<()> {
-        self.range = 0..0;
-        file.read_exact_at(&mut self.bytes[..range.len()], range.start as u64)?;
-        self.range = range;
-        Ok(())
-    }
-
-    fn get(&self, range: &Range<usize>) -> Option<&[u8]> {
-        if range.start < self.range.start || range.end > self.range.end {
-            return None;
-        }
-        self.bytes.get(range.start - self.range.start..range.end - self.range.start)
     }
 }
 
@@ -134,11 +100,11 @@ mod tests {
     #[test]
     fn files_read_as_memory_does() {
         let (file, bytes) = numbered();
-        for len in [0, 1, HEAD - 1, HEAD, HEAD + 1, HEAD + NEAR, bytes.len()] {
+        for len in [0, 1, HEAD - 1, HEAD, HEAD + 1, HEAD + 128, bytes.len()] {
             let mut pieces = Pieces::default();
             let mut reader = Reader::of_file(&file, len, &mut pieces).unwrap();
             for start in (0..len).step_by(97) {
-                for size in [0, 1, NEAR - 1, NEAR, NEAR + 1, 3000] {
+                for size in [0, 1, 64, HEAD - 1, HEAD, HEAD + 1, 3000] {
                     let range = start..start + size;
                     match reader.bytes(range.clone()) {
                         Ok(found) => assert_eq!(found, &bytes[range]),

@@ -133,11 +133,7 @@ fn section_headers(object: &mut Reader<'_>) -> Result<Headers, LoadError> {
 
 /// The section's name, cut off where it can no longer be one that matters.
 #[inline]
-fn name_of<'a>(
-    object: &'a mut Reader<'_>,
-    names: &Range<usize>,
-    header: &Header,
-) -> Result<&'a [u8], LoadError> {
+fn name_of<'a>(object: &'a mut Reader<'_>, names: &Range<usize>, header: &Header) -> Result<&'a [u8], LoadError> {
     let start = names.end.min(names.start.saturating_add(header.sh_name as usize));
     let window = object.bytes(start..names.end.min(start + NAME_WINDOW))?;
     Ok(window.split(|byte| *byte == 0).next().unwrap_or(&[]))
@@ -202,7 +198,7 @@ fn range(header: &Header) -> Range<usize> {
     header.sh_offset as usize..(header.sh_offset + header.sh_size) as usize
 }
 
-fn field(place: &'static str, field: &'static str, found: u64, expected: u64) -> Result<(), LoadError> {
+pub(crate) fn field(place: &'static str, field: &'static str, found: u64, expected: u64) -> Result<(), LoadError> {
     if found == expected { Ok(()) } else { Err(LoadError::Field { place, field, found, expected }) }
 }
 

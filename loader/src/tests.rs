@@ -11,8 +11,8 @@ pub(crate) fn good() -> Vec<u8> {
     build(&sections())
 }
 
-fn check(object: &[u8]) -> Result<Sections, LoadError> {
-    object::check(&mut Reader::of_bytes(object), CpuFeatures::BASELINE).map(|checked| checked.sections)
+fn check(object: &[u8]) -> Result<Checked, LoadError> {
+    object::check(&mut Reader::of_bytes(object), CpuFeatures::BASELINE)
 }
 
 fn load(object: &[u8]) -> Result<Loaded, LoadError> {
@@ -141,8 +141,8 @@ fn sections_must_be_of_their_kind_and_place() {
         (sections::TEXT, "compressed", |s| s.flags |= 1 << 11),
         (sections::JUMP_TABLE, "length modulo", |s| s.bytes.truncate(4095)),
         (sections::RO_IMAGE, "length modulo", |s| s.bytes.push(0)),
-        (sections::PC_MAP, "malformed", |s| s.bytes.push(0)),
-        (sections::PC_MAP, "malformed", |s| s.bytes.truncate(7)),
+        (sections::PC_MAP, "length", |s| s.bytes.push(0)),
+        (sections::PC_MAP, "length", |s| s.bytes.truncate(7)),
         (sections::NOTE, "not a note", |s| s.bytes[0] = 5),
         (sections::NOTE, "not a note", |s| s.bytes[8] = 2),
         (sections::NOTE, "not a note", |s| s.bytes[12] = b'G'),
@@ -168,6 +168,10 @@ fn the_note_promises_no_more_than_there_is() {
     assert!(load(&with(|note| note.sizes.rw = 4097)).is_ok());
     assert!(load(&with(|note| note.sizes.rw = 4096)).is_err());
     assert!(load(&with(|note| note.sizes.stack = u32::MAX)).is_err());
+    assert!(load(&with(|note| note.pc_map.regions = 2)).is_err());
+    assert!(load(&with(|note| note.pc_map.regions = u32::MAX)).is_err());
+    assert!(load(&with(|note| note.pc_map.cold_records = 1)).is_err());
+    assert!(load(&with(|note| note.pc_map.stream_bytes = 1)).is_err());
 }
 
 #[test]
@@ -236,7 +240,8 @@ fn objects_cut_anywhere_are_refused() {
 }
 
 /// Checks what a caller may rely on.
-fn assert_facts(object: &[u8], sections: &Sections) {
+fn assert_facts(object: &[u8], sections: &Sections, note: &Note) {
+    let header = note.pc_map;
     let Sections { note, places } = sections;
     let Places { text, jump_table, pc_map, program, ro_image, rw_image } = places;
     for range in [note, text, jump_table, pc_map, program, ro_image, rw_image] {
@@ -250,7 +255,7 @@ fn assert_facts(object: &[u8], sections: &Sections) {
     let page =
         |range: &Range<usize>| range.is_empty() || range.start.is_multiple_of(4096) && range.len().is_multiple_of(4096);
     assert!([jump_table, ro_image, rw_image].into_iter().all(page), "{sections:?}");
-    assert!(ro_image.len() <= 4096 << 20 && PcMap::parse(&object[pc_map.clone()]).is_some());
+    assert!(ro_image.len() <= 4096 << 20 && PcMap::new(header, &object[pc_map.clone()]).is_some());
 }
 
 /// The bytes that decide how an object is loaded: those before the text, and all after the images.
@@ -267,7 +272,7 @@ fn objects_with_any_bit_flipped_are_refused_or_sound() {
         for bit in 0..8 {
             object[at] ^= 1 << bit;
             match check(&object) {
-                Ok(sections) => assert_facts(&object, &sections),
+                Ok(checked) => assert_facts(&object, &checked.sections, &checked.note),
                 Err(_) => refused += 1,
             }
             let _ = symbols(&object);
@@ -275,7 +280,7 @@ fn objects_with_any_bit_flipped_are_refused_or_sound() {
         }
         object[at] ^= 0xff;
         if let Ok(loaded) = load(&object) {
-            assert_facts(&object, &loaded.sections);
+            assert_facts(&object, &loaded.sections, &loaded.note);
         }
         object[at] ^= 0xff;
     }
@@ -297,8 +302,8 @@ fn objects_with_many_bytes_changed_are_refused_or_sound() {
             let interesting = [0, 1, 2, 7, 8, 16, 0x10, 0x7f, 0x80, 0xff];
             object[places[random(places.len())]] = interesting[random(interesting.len())];
         }
-        if let Ok(sections) = check(&object) {
-            assert_facts(&object, &sections);
+        if let Ok(checked) = check(&object) {
+            assert_facts(&object, &checked.sections, &checked.note);
         }
         let _ = symbols(&object);
     }

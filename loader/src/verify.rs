@@ -26,10 +26,10 @@ pub enum VerifyError {
 /// # Errors
 /// What was found that is not as it must be.
 pub fn verify(object: &[u8]) -> Result<Verified, VerifyError> {
-    let Checked { sections, note, pc_map } = object::check(&mut Reader::of_bytes(object), CpuFeatures::V3)?;
+    let Checked { sections, note } = object::check(&mut Reader::of_bytes(object), CpuFeatures::V3)?;
     let part = |range: &Range<usize>| &object[range.clone()];
     let places = &sections.places;
-    let map = PcMap::with_header(pc_map, part(&places.pc_map)).ok_or(LoadError::PcMap)?;
+    let map = PcMap::new(note.pc_map, part(&places.pc_map)).expect("its length was checked");
     Ok(verify_parts(part(&places.text), part(&places.jump_table), &note, map)?)
 }
 

@@ -4,7 +4,9 @@
 
 use tvm_isa::{Container, GasModel, GpVersion, layout::Sizes};
 
+use crate::TextOffset;
 use crate::cpu::CpuFeatures;
+use crate::pc_map::PcMapHeader;
 use crate::sections::FORMAT_VERSION;
 use crate::tier::Tier;
 
@@ -37,6 +39,8 @@ pub struct Note {
     pub sizes: Sizes,
     /// Entries in the jump table section, entry 0 included.
     pub jump_table_slots: u32,
+    /// What is in the pc map section.
+    pub pc_map: PcMapHeader,
 }
 
 /// Why a descriptor is not accepted.
@@ -66,7 +70,7 @@ pub enum NoteError {
 
 impl Note {
     /// Bytes in an encoded descriptor.
-    pub const BYTES: usize = 4 + 32 + 32 + 4 + 8 + 16 + 4;
+    pub const BYTES: usize = 4 + 32 + 32 + 4 + 8 + 16 + 4 + 20;
 
     /// The descriptor's bytes.
     #[must_use]
@@ -83,6 +87,7 @@ impl Note {
             cpu_features,
             sizes: Sizes { ro, rw, heap_pages, stack },
             jump_table_slots,
+            pc_map: PcMapHeader { regions, stream_bytes, cold_records, cold_start, regions_have_cold_sites },
         } = self;
         let mut out = Vec::with_capacity(Self::BYTES);
         out.extend(format_version.to_le_bytes());
@@ -91,6 +96,9 @@ impl Note {
         out.extend([*gp_version as u8, *gas_model as u8, *container as u8, *tier as u8]);
         out.extend(cpu_features.bits().to_le_bytes());
         for number in [*ro, *rw, u32::from(*heap_pages), *stack, *jump_table_slots] {
+            out.extend(number.to_le_bytes());
+        }
+        for number in [*regions, *stream_bytes, *cold_records, cold_start.0, u32::from(*regions_have_cold_sites)] {
             out.extend(number.to_le_bytes());
         }
         out
@@ -133,6 +141,17 @@ impl Note {
                 stack: word(92),
             },
             jump_table_slots: word(96),
+            pc_map: PcMapHeader {
+                regions: word(100),
+                stream_bytes: word(104),
+                cold_records: word(108),
+                cold_start: TextOffset(word(112)),
+                regions_have_cold_sites: match word(116) {
+                    0 => false,
+                    1 => true,
+                    found => return Err(undefined("regions_have_cold_sites", found.into())),
+                },
+            },
         })
     }
 }
@@ -153,6 +172,13 @@ mod tests {
             cpu_features: CpuFeatures::V3,
             sizes: Sizes { ro: 1, rw: 2, heap_pages: 3, stack: 4 },
             jump_table_slots: 5,
+            pc_map: PcMapHeader {
+                regions: 6,
+                stream_bytes: 7,
+                cold_records: 8,
+                cold_start: TextOffset(9),
+                regions_have_cold_sites: true,
+            },
         }
     }
 
@@ -172,7 +198,7 @@ mod tests {
         let mut newer = bytes.clone();
         newer[0] += 1;
         assert!(matches!(Note::decode(&newer), Err(NoteError::FormatVersion { .. })));
-        for at in [68, 69, 70, 71, 79, 91] {
+        for at in [68, 69, 70, 71, 79, 91, 116, 119] {
             let mut bad = bytes.clone();
             bad[at] = 0xee;
             assert!(matches!(Note::decode(&bad), Err(NoteError::Field { .. })), "byte {at}");

@@ -6,13 +6,14 @@
 //! offset; a loop's code may be there several times, so that program counters may fall.
 //!
 //! ```text
-//!   u32 region count n | u32 site stream bytes | u32 cold site records m | u32 text offset of the cold sites
-//!   u32 cold sites of regions: n or 0
 //!   n × { u32 text offset | u32 pc | u32 charge | u32 start of its sites in the stream }
 //!   m × { u32 pc | u32 give-back }
 //!   stream: per site { ULEB128 text offset − previous | zigzag ULEB128 pc − previous | ULEB128 2 · give-back + has parts | parts }
 //!   parts: { u8 target + 16 · base | u8 index + 16 · scale | u32 displacement }, of a register that is missing 15
 //! ```
+//!
+//! The numbers n and m and two more are the map's [*header*](PcMapHeader), which is part of the object's note: loading looks at the
+//! note anyway.
 //!
 //! The first site of a region counts from the region's start. *Cold sites* stand together at the end of the text, each
 //! a call of [`COLD_SITE_BYTES`] bytes, so that their index follows from the return address. Where each region has one, for a
@@ -31,8 +32,6 @@ use tvm_isa::{Gas, Pc};
 
 use crate::{AddressParts, TextOffset};
 
-/// Bytes before the first region record.
-const HEADER: usize = 20;
 /// Bytes in a region record.
 const RECORD: usize = 16;
 /// Bytes in a cold site's record.
@@ -158,23 +157,33 @@ impl PcMapBuilder {
         self.cold_start = text;
     }
 
+    /// The map's header.
+    #[must_use]
+    pub fn header(&self) -> PcMapHeader {
+        let Self { records, stream, last: _, cold, cold_start, regions_have_cold_sites } = self;
+        PcMapHeader {
+            regions: (records.len() / RECORD) as u32,
+            stream_bytes: stream.len() as u32,
+            cold_records: (cold.len() / COLD_RECORD) as u32,
+            cold_start: *cold_start,
+            regions_have_cold_sites: *regions_have_cold_sites,
+        }
+    }
+
     /// Gives the section's bytes to `put`, piece by piece.
     pub fn write(&self, mut put: impl FnMut(&[u8])) {
-        let Self { records, stream, last: _, cold, cold_start, regions_have_cold_sites } = self;
-        let (regions, cold_records) = ((records.len() / RECORD) as u32, (cold.len() / COLD_RECORD) as u32);
-        let of_regions = if *regions_have_cold_sites { regions } else { 0 };
-        put(&bytes_of::<5, HEADER>([regions, stream.len() as u32, cold_records, cold_start.0, of_regions]));
+        let Self { records, stream, last: _, cold, cold_start: _, regions_have_cold_sites: _ } = self;
         for part in [records, cold, stream] {
             put(part);
         }
     }
 
-    /// The section's bytes.
+    /// The map's header, and the section's bytes.
     #[must_use]
-    pub fn finish(self) -> Vec<u8> {
+    pub fn finish(self) -> (PcMapHeader, Vec<u8>) {
         let mut out = Vec::new();
         self.write(|bytes| out.extend_from_slice(bytes));
-        out
+        (self.header(), out)
     }
 }
 
@@ -206,42 +215,29 @@ pub struct PcMap<'a> {
     stream: &'a [u8],
 }
 
-/// What a pc map's first bytes say about it: the lengths of its parts in bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What has to be known of a pc map to take it apart.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct PcMapHeader {
-    records: usize,
-    cold: usize,
-    stream: usize,
-    cold_start: TextOffset,
-    cold_of_regions: usize,
+    /// Region records.
+    pub regions: u32,
+    /// Bytes of the site stream.
+    pub stream_bytes: u32,
+    /// Cold site records.
+    pub cold_records: u32,
+    /// Where the first cold site's call begins.
+    pub cold_start: TextOffset,
+    /// Whether each region has a cold site, before those that have records.
+    pub regions_have_cold_sites: bool,
 }
 
 impl PcMapHeader {
-    /// Length of the header in bytes.
-    pub const BYTES: usize = HEADER;
-
-    /// The header that `bytes` start with; `None` if no map starts so.
+    /// Length in bytes of the map.
     #[must_use]
     #[inline]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let [regions, stream, cold, cold_start, of_regions] = words::<5, HEADER>(bytes.first_chunk()?);
-        let records = (regions as usize).checked_mul(RECORD)?;
-        let cold = (cold as usize).checked_mul(COLD_RECORD)?;
-        let is_sound = of_regions == 0 || of_regions == regions;
-        is_sound.then_some(Self {
-            records,
-            cold,
-            stream: stream as usize,
-            cold_start: TextOffset(cold_start),
-            cold_of_regions: of_regions as usize,
-        })
-    }
-
-    /// Length in bytes of the whole map; `None` if nothing can be that long.
-    #[must_use]
-    #[inline]
-    pub fn map_len(&self) -> Option<usize> {
-        HEADER.checked_add(self.records)?.checked_add(self.cold)?.checked_add(self.stream)
+    pub fn map_len(&self) -> u64 {
+        u64::from(self.regions) * RECORD as u64
+            + u64::from(self.cold_records) * COLD_RECORD as u64
+            + u64::from(self.stream_bytes)
     }
 }
 
@@ -253,22 +249,18 @@ fn words<const WORDS: usize, const N: usize>(bytes: &[u8; N]) -> [u32; WORDS] {
 }
 
 impl<'a> PcMap<'a> {
-    /// Takes a section's bytes apart, in constant time. `None` when the lengths do not add up.
-    #[must_use]
-    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
-        Self::with_header(PcMapHeader::parse(bytes)?, bytes)
-    }
-
-    /// Like [`parse`](Self::parse), for one who has read the section's header before: none of `bytes` is looked at, so
-    /// that no page of them need be in memory.
+    /// Takes a section's bytes apart, in constant time. `None` when they are not as many as the header says. None of them is
+    /// looked at, so that no page of them need be in memory.
     #[must_use]
     #[inline]
-    pub fn with_header(header: PcMapHeader, bytes: &'a [u8]) -> Option<Self> {
-        let (_, rest) = bytes.split_at_checked(HEADER)?;
-        let (records, rest) = rest.split_at_checked(header.records)?;
-        let (cold, stream) = rest.split_at_checked(header.cold)?;
-        let PcMapHeader { cold_start, cold_of_regions, .. } = header;
-        (stream.len() == header.stream).then_some(Self { records, cold, cold_start, cold_of_regions, stream })
+    pub fn new(header: PcMapHeader, bytes: &'a [u8]) -> Option<Self> {
+        if header.map_len() != bytes.len() as u64 {
+            return None;
+        }
+        let (records, rest) = bytes.split_at_checked(header.regions as usize * RECORD)?;
+        let (cold, stream) = rest.split_at_checked(header.cold_records as usize * COLD_RECORD)?;
+        let cold_of_regions = if header.regions_have_cold_sites { header.regions as usize } else { 0 };
+        Some(Self { records, cold, cold_start: header.cold_start, cold_of_regions, stream })
     }
 
     /// Number of regions.
@@ -445,7 +437,7 @@ mod tests {
         AddressParts { target: reg(12), base: None, index: Some((reg(3), 2)), disp: -7 }
     }
 
-    fn sample() -> Vec<u8> {
+    fn sample() -> (PcMapHeader, Vec<u8>) {
         builder().finish()
     }
 
@@ -469,8 +461,8 @@ mod tests {
 
     #[test]
     fn sites_are_found_by_exact_offset() {
-        let bytes = sample();
-        let map = PcMap::parse(&bytes).unwrap();
+        let (header, bytes) = sample();
+        let map = PcMap::new(header, &bytes).unwrap();
         assert_eq!(map.region_count(), 3);
         assert_eq!(
             map.site(TextOffset(20)),
@@ -496,8 +488,8 @@ mod tests {
     fn cold_sites_of_regions_come_first() {
         let mut map = builder();
         map.regions_have_cold_sites();
-        let bytes = map.finish();
-        let map = PcMap::parse(&bytes).unwrap();
+        let (header, bytes) = map.finish();
+        let map = PcMap::new(header, &bytes).unwrap();
         let found = |text| map.site(TextOffset(text)).map(|site| (site.pc, site.give_back));
         let expected = [(0, 3), (310, 0), (320, 200), (0, 3), (7, 0)].map(|(pc, gas)| (Pc(pc), Gas(gas)));
         for (index, expected) in (0..).zip(expected) {
@@ -508,13 +500,14 @@ mod tests {
         let mut map = builder();
         map.regions_have_cold_sites();
         map.begin(0, 0);
-        assert_eq!(PcMap::parse(&map.finish()).unwrap().site(TextOffset(4)), None);
+        let (header, bytes) = map.finish();
+        assert_eq!(PcMap::new(header, &bytes).unwrap().site(TextOffset(4)), None);
     }
 
     #[test]
     fn entries_are_found_by_exact_program_counter() {
-        let bytes = sample();
-        let map = PcMap::parse(&bytes).unwrap();
+        let (header, bytes) = sample();
+        let map = PcMap::new(header, &bytes).unwrap();
         assert_eq!(map.entry(Pc(0)).unwrap().text, TextOffset(16));
         assert_eq!(map.entry(Pc(320)).unwrap().text, TextOffset(600));
         for pc in [1, 309, 319, 321] {
@@ -527,8 +520,8 @@ mod tests {
         for count in 0..40 {
             let mut map = PcMapBuilder::default();
             (0..count).for_each(|i| map.region(Region { text: TextOffset(i), pc: Pc(3 * i + 1), charge: Gas(1) }));
-            let bytes = map.finish();
-            let map = PcMap::parse(&bytes).unwrap();
+            let (header, bytes) = map.finish();
+            let map = PcMap::new(header, &bytes).unwrap();
             for pc in 0..3 * count + 5 {
                 let expected = (pc % 3 == 1 && pc / 3 < count).then_some(TextOffset(pc / 3));
                 assert_eq!(map.entry(Pc(pc)).map(|region| region.text), expected, "{pc} of {count}");
@@ -548,15 +541,18 @@ mod tests {
     fn cut_and_flipped_maps_do_not_panic() {
         let mut map = builder();
         map.regions_have_cold_sites();
-        let bytes = map.finish();
+        let (header, bytes) = map.finish();
         for len in 0..bytes.len() {
-            assert!(PcMap::parse(&bytes[..len]).is_none(), "{len} bytes");
+            assert!(PcMap::new(header, &bytes[..len]).is_none(), "{len} bytes");
         }
+        assert!(PcMap::new(header, &[&bytes[..], &[0]].concat()).is_none());
+        let most = PcMapHeader { regions: u32::MAX, cold_records: u32::MAX, stream_bytes: u32::MAX, ..header };
+        assert_eq!((most.map_len(), PcMap::new(most, &bytes).is_none()), (25 * u64::from(u32::MAX), true));
         for at in 0..bytes.len() {
             for bit in 0..8 {
                 let mut bad = bytes.clone();
                 bad[at] ^= 1 << bit;
-                let Some(map) = PcMap::parse(&bad) else { continue };
+                let map = PcMap::new(header, &bad).unwrap();
                 for probe in (0..700).chain(990..1040) {
                     let _ = (map.site(TextOffset(probe)), map.entry(Pc(probe)), map.region_at(TextOffset(probe)));
                 }

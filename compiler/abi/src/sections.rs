@@ -10,7 +10,7 @@
 
 /// Version of everything in this crate: sections, note, context, register map, stubs. Any change that would make old
 /// objects misbehave under a new runtime, or the reverse, counts it up.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;
 
 /// The note that identifies the object; see [`crate::Note`]. Written by the compiler, checked by the loader before
 /// anything else is believed.
@@ -30,7 +30,8 @@ pub const JUMP_TABLE: &str = ".rodata.jumptable";
 /// Jump table entry of a target that is no block start: negative, which the code tests for.
 pub const NO_TARGET: u32 = u32::MAX;
 
-/// Machine code to program counters; see [`crate::PcMap`]. Mapped read-only, decoded at exits only.
+/// Machine code to program counters; see [`crate::PcMap`]. What to take it apart by is in the note. Mapped read-only, decoded
+/// at exits only.
 pub const PC_MAP: &str = ".tvm.pcmap";
 
 /// The program blob itself, for the interpreter that finishes what compiled code leaves, and for disassembly.

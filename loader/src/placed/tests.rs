@@ -1,18 +1,15 @@
 use std::ops::Range;
 
 use tvm_abi::sections::{PAGE, TEXT_FILE_OFFSET};
-use tvm_abi::{CpuFeatures, Note, PcMapBuilder, Region, TextOffset};
-use tvm_isa::{Gas, Pc};
+use tvm_abi::{CpuFeatures, Note};
 
 use super::*;
 use crate::Loaded;
 use crate::tests::assert_is_good;
-use crate::tests::builder::{note, sections};
+use crate::tests::builder::{note, pc_map, sections};
 
 /// Writes the parts of the good object as a compiler would; asks for at least `len` bytes.
 fn write(memory: &mut CodeMemory, len: usize) -> tvm_abi::Placed {
-    let mut pc_map = PcMapBuilder::default();
-    pc_map.region(Region { text: TextOffset(0), pc: Pc(0), charge: Gas(1) });
     let text = sections().into_iter().find(|section| section.name == tvm_abi::sections::TEXT).unwrap().bytes;
     let page = PAGE as usize;
     let bytes = memory.of_len(len.max(8 * page)).unwrap();
@@ -29,7 +26,7 @@ fn write(memory: &mut CodeMemory, len: usize) -> tvm_abi::Placed {
         places: tvm_abi::Places {
             text: put(&text, page),
             jump_table: put(&vec![0xff; page], page),
-            pc_map: put(&pc_map.finish(), 8),
+            pc_map: put(&pc_map().1, 8),
             program: put(b"program", 8),
             ro_image: put(&vec![0x11; page], page),
             rw_image: put(&vec![0x22; 2 * page], page),

@@ -1,7 +1,7 @@
 //! Objects made by hand from the format's description, so that they can be wrong in every way.
 
 use tvm_abi::sections::{self, FORMAT_VERSION, PAGE};
-use tvm_abi::{CpuFeatures, Note, PcMapBuilder, Region, TextOffset};
+use tvm_abi::{CpuFeatures, Note, PcMapBuilder, PcMapHeader, Region, TextOffset};
 use tvm_isa::layout::Sizes;
 use tvm_isa::{Container, Gas, GasModel, GpVersion, Pc};
 
@@ -47,7 +47,15 @@ pub fn note() -> Note {
         cpu_features: CpuFeatures::BASELINE,
         sizes: Sizes { ro: 4096, rw: 5000, heap_pages: 1, stack: 4096 },
         jump_table_slots: 3,
+        pc_map: pc_map().0,
     }
+}
+
+/// The pc map of a program of one region.
+pub fn pc_map() -> (PcMapHeader, Vec<u8>) {
+    let mut map = PcMapBuilder::default();
+    map.region(Region { text: TextOffset(0), pc: Pc(0), charge: Gas(1) });
+    map.finish()
 }
 
 /// A note section with this descriptor.
@@ -80,8 +88,6 @@ pub fn sections() -> Vec<Section> {
     let mut text = vec![0xb8];
     text.extend(RETURNED.to_le_bytes());
     text.extend([0xc3, 0xcc, 0xcc]);
-    let mut pc_map = PcMapBuilder::default();
-    pc_map.region(Region { text: TextOffset(0), pc: Pc(0), charge: Gas(1) });
     let names = b"\0pc_0\0undefined\0".to_vec();
     let table = [symbol(0, 0, 0, 0), symbol(1, 2, 0, 8), symbol(6, 0, 0, 0)].concat();
     let page = |byte| vec![byte; PAGE as usize];
@@ -89,7 +95,7 @@ pub fn sections() -> Vec<Section> {
         Section::new(sections::NOTE, NOTE, ALLOC, 4, note_section(&note().encode())),
         Section::new(sections::TEXT, PROGBITS, ALLOC | EXEC, PAGE, text),
         Section::new(sections::JUMP_TABLE, PROGBITS, ALLOC, PAGE, page(0xff)),
-        Section::new(sections::PC_MAP, PROGBITS, ALLOC, 8, pc_map.finish()),
+        Section::new(sections::PC_MAP, PROGBITS, ALLOC, 8, pc_map().1),
         Section::new(sections::PROGRAM, PROGBITS, ALLOC, 8, b"program".to_vec()),
         Section::new(sections::RO_IMAGE, PROGBITS, ALLOC, PAGE, page(0x11)),
         Section::new(sections::RW_IMAGE, PROGBITS, ALLOC | WRITE, PAGE, page(0x22).repeat(2)),

@@ -1,6 +1,6 @@
 //! Code as it must be, and what is refused of code that differs from it in one thing.
 
-use tvm_abi::{CpuFeatures, PcMap, PcMapBuilder, Region, Site, Stub, TextOffset, context, sections};
+use tvm_abi::{CpuFeatures, PcMap, PcMapBuilder, PcMapHeader, Region, Site, Stub, TextOffset, context, sections};
 use tvm_isa::{Gas, Pc};
 
 use crate::{Code, Rule, Verified, Violation, verify};
@@ -27,6 +27,8 @@ struct Text {
     features: CpuFeatures,
     /// Words of the pc map to be overwritten: where, and with what.
     patches: Vec<(usize, u32)>,
+    /// What the pc map says instead: where cold sites begin, if each region has one.
+    claim: Option<TextOffset>,
 }
 
 impl Text {
@@ -41,6 +43,7 @@ impl Text {
             slots: SLOTS,
             features: CpuFeatures::V3,
             patches: Vec::new(),
+            claim: None,
         };
         for (stub, _) in Stub::THUNKS {
             text.put(&[0x65, 0xff, 0x24, 0x25]);
@@ -85,7 +88,10 @@ impl Text {
         }
         map.cold_start(TextOffset(self.cold));
         map.cold_site(Pc(0), Gas(1));
-        let mut map = map.finish();
+        let (mut header, mut map) = map.finish();
+        if let Some(cold_start) = self.claim {
+            header = PcMapHeader { cold_start, regions_have_cold_sites: true, ..header };
+        }
         for &(at, word) in &self.patches {
             map[at..at + 4].copy_from_slice(&word.to_le_bytes());
         }
@@ -94,7 +100,7 @@ impl Text {
             text: &self.bytes,
             jump_table: &table,
             jump_table_slots: self.slots,
-            pc_map: PcMap::parse(&map).expect("a map just made"),
+            pc_map: PcMap::new(header, &map).expect("a map just made"),
             cpu_features: self.features,
         })
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction as Machine, IntelFormatter, Mnemonic, OpKind};
 use iced_x86::{SymbolResolver, SymbolResult};
 use tvm_abi::sections::TEXT_FILE_OFFSET;
-use tvm_abi::{COLD_SITE_BYTES, CpuFeatures, PcMap, Region, Site, Stub, TextOffset, Tier};
+use tvm_abi::{COLD_SITE_BYTES, CpuFeatures, Note, PcMap, Region, Site, Stub, TextOffset, Tier};
 use tvm_compiler::{CompileOptions, compile};
 use tvm_isa::{Container, GpVersion, Instruction, Op, Pc, Program};
 use tvm_tests::assemble::{Memory, standard};
@@ -109,7 +109,9 @@ impl<'a> Code<'a> {
             &object[found.and_then(|header| header.file_range()).expect("objects have all sections")]
         };
         let text = section(tvm_abi::sections::TEXT);
-        let map = PcMap::parse(section(tvm_abi::sections::PC_MAP)).expect("a valid pc map");
+        // Behind the note's header and name.
+        let note = Note::decode(&section(tvm_abi::sections::NOTE)[16..]).expect("a valid note");
+        let map = PcMap::new(note.pc_map, section(tvm_abi::sections::PC_MAP)).expect("a valid pc map");
         let mut names = BTreeMap::new();
         for (number, (stub, _)) in (0..).zip(Stub::THUNKS) {
             names.insert(TEXT_FILE_OFFSET + 8 * number, format!("{stub:?}"));

@@ -125,6 +125,8 @@ impl NoteReport {
             cpu_features,
             sizes: Sizes { ro, rw, heap_pages, stack },
             jump_table_slots,
+            // Told with the text.
+            pc_map: _,
         } = note;
         Self {
             format_version: *format_version,
