@@ -86,15 +86,19 @@ impl Root {
     }
 
     /// The full name of the object file of `key`, for messages and debuggers.
-    #[inline]
     pub(crate) fn object_path(&self, key: &Key) -> PathBuf {
         self.named.join(path_of(key))
     }
 
-    /// Opens the object file of `key`; `None` if there is none. Which way led to it is up to [`check_way`](Self::check_way).
+    /// Opens the object file of `key`; `None` if there is none. Also gives its full name, for messages and debuggers. Which way led
+    /// to it is up to [`check_way`](Self::check_way).
     #[inline]
-    pub(crate) fn open_object(&self, key: &Key) -> Result<Option<File>, Fault> {
-        open_object(&self.dir, &path_of(key)).or_else(|fault| self.check_way(key).and(Err(fault)))
+    pub(crate) fn open_object(&self, key: &Key) -> Result<Option<(File, PathBuf)>, Fault> {
+        let path = path_of(key);
+        match open_object(&self.dir, &path) {
+            Ok(file) => Ok(file.map(|file| (file, self.named.join(path)))),
+            Err(fault) => self.check_way(key).and(Err(fault)),
+        }
     }
 
     /// Fails unless the directories on the way to the object file of `key` are ours, and others cannot write them.

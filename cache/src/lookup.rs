@@ -78,13 +78,13 @@ impl Cache {
     #[inline]
     fn examine(&self, root: &Root, key: &Key) -> Result<Option<Hit>, Fault> {
         let opened = root.open_object(key).inspect_err(|fault| self.reject(root, key, None, *fault))?;
-        let Some(file) = opened else { return Ok(None) };
+        let Some((file, path)) = opened else { return Ok(None) };
         let (identity, verified) =
             self.believe(root, &file, key).inspect_err(|fault| self.reject(root, key, Some(&file), *fault))?;
         if self.memo.note_use(*key, self.options.clock.now()) {
             self.flush();
         }
-        Ok(Some(Hit { file, object_len: identity.object_len(), path: root.object_path(key), verified }))
+        Ok(Some(Hit { file, object_len: identity.object_len(), path, verified }))
     }
 
     /// The file's identity and how it is known to hold the object of `key`.
