@@ -110,6 +110,7 @@ impl MappedMemory {
     /// # Errors
     /// When the system refuses; the memory can then only be reset again or dropped.
     pub(crate) fn reset(&mut self, image: &Arc<Image>) -> Result<(), SysError> {
+        let is_blank = self.is_blank();
         let before = self.image.take();
         let same = before.is_some_and(|before| Arc::ptr_eq(&before, image));
         self.arguments.clear(&self.space);
@@ -117,7 +118,7 @@ impl MappedMemory {
             self.take_back_changes(image)?;
             self.used_before = true;
         } else {
-            image.map_into(&self.space)?;
+            image.map_into(&self.space, is_blank)?;
             self.arguments = Arguments::default();
             self.table = PageAccess::default();
             self.changed = PageRanges::default();
@@ -133,6 +134,15 @@ impl MappedMemory {
         Ok(())
     }
 
+    /// Whether nothing is mapped yet that a guest could use.
+    fn is_blank(&self) -> bool {
+        self.image.as_ref().is_some_and(|image| image.is_blank())
+            && self.changed.is_empty()
+            && self.hardware_protected
+            && !self.file_replaced
+            && !self.arguments.are_mapped()
+    }
+
     /// Makes these bytes the guest's arguments, where the layout has them, readable and followed by zeroes up to the end
     /// of a page. All other pages that arguments can take become inaccessible. To be called after a reset, before
     /// anything else.
@@ -140,7 +150,10 @@ impl MappedMemory {
     /// # Errors
     /// When the system refuses; the memory can then only be reset or dropped.
     pub(crate) fn set_arguments(&mut self, bytes: &[u8]) -> Result<(), SysError> {
-        if self.arguments.set(&self.space, &mut self.table, bytes)? {
+        // To a memory that is used once, mapping the window takes several times as long as writing the arguments in the common
+        // way does.
+        let has_window = self.used_before || self.arguments.are_mapped() || bytes.is_empty();
+        if has_window && self.arguments.set(&self.space, &mut self.table, bytes)? {
             return Ok(());
         }
         let (first, count) = (ARGUMENT_PAGES.0, (bytes.len().div_ceil(GuestAddr::PAGE_SIZE as usize)) as u32);

@@ -139,16 +139,27 @@ impl Image {
         self.jump_table.is_some() || self.segments.iter().any(|segment| segment.file_offset.is_some())
     }
 
-    /// Replaces everything in the address space by this image.
-    pub(crate) fn map_into(&self, space: &Reservation) -> Result<(), SysError> {
+    /// Whether every page is inaccessible, and there is no jump table.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.segments.is_empty() && self.jump_table.is_none()
+    }
+
+    /// Replaces everything in the address space by this image. Of one that `is_blank`, nothing has to go.
+    pub(crate) fn map_into(&self, space: &Reservation, is_blank: bool) -> Result<(), SysError> {
         let file = match &self.file {
             Some(file) if self.is_of_file() => Some(file.get()?),
             _ => None,
         };
         let pages = |offset| file.map(|file| FilePages { file: file.as_fd(), offset });
-        space.map(0, PAGES, Access::None, None)?;
-        let table = self.jump_table.and_then(|table| Some((pages(table.file_offset)?, table.len)));
-        space.map_jump_table(table)?;
+        if !is_blank {
+            space.map(0, PAGES, Access::None, None)?;
+            space.unmap_jump_table()?;
+        }
+        if let Some(table) = self.jump_table
+            && let Some(from) = pages(table.file_offset)
+        {
+            space.map_jump_table(from, table.len)?;
+        }
         for &Segment { first, count, access, file_offset } in &self.segments {
             let Some(offset) = file_offset else {
                 space.protect(first, count, access)?;

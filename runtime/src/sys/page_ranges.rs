@@ -32,6 +32,11 @@ impl PageRanges {
         }
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
     /// Whether one of `count` pages from `first` on may have been put in.
     pub(crate) fn meet(&self, first: u32, count: u32) -> bool {
         self.ranges.iter().any(|&(start, end)| start < first.saturating_add(count) && first < end)
@@ -57,7 +62,9 @@ mod tests {
         set.insert(5, 0);
         assert!(set.meet(15, 1) && set.meet(0, 11) && set.meet(20, u32::MAX));
         assert!(!set.meet(16, 4) && !set.meet(0, 10) && !set.meet(21, 9));
+        assert!(!set.is_empty());
         assert_eq!(set.take().collect::<Vec<_>>(), [(20, 1), (10, 6)]);
+        assert!(set.is_empty());
         assert_eq!(set.take().count(), 0);
     }
 

@@ -162,23 +162,28 @@ impl Reservation {
             .map_err(|source| SysError { operation: "mapping guest memory", source })
     }
 
-    /// Maps a module's jump table, or nothing, into the area below the context. Bytes beyond the area are left out.
-    pub(crate) fn map_jump_table(&self, table: Option<(FilePages, usize)>) -> Result<(), SysError> {
-        // SAFETY: the jump table area lies within the reservation, below the context.
-        let start = unsafe { self.base().sub(CONTEXT_BYTES + JUMP_TABLE_BYTES) };
-        let mapped = table.map_or(0, |(_, len)| len.next_multiple_of(PAGE).min(JUMP_TABLE_BYTES));
-        let result = (|| {
-            if let Some((from, _)) = table.filter(|_| mapped > 0) {
-                // SAFETY: `mapped` bytes from the area's start stay within the area.
-                unsafe { map_fixed(start, mapped, libc::PROT_READ, Some(from)) }?;
-            }
-            if mapped < JUMP_TABLE_BYTES {
-                // SAFETY: the rest of the area.
-                unsafe { map_fixed(start.add(mapped), JUMP_TABLE_BYTES - mapped, libc::PROT_NONE, None) }?;
-            }
-            Ok(())
-        })();
-        result.map_err(|source| SysError { operation: "mapping a jump table", source })
+    /// Maps a module's jump table into the area below the context. Bytes beyond the area are left out.
+    pub(crate) fn map_jump_table(&self, from: FilePages, len: usize) -> Result<(), SysError> {
+        let len = len.next_multiple_of(PAGE).min(JUMP_TABLE_BYTES);
+        if len == 0 {
+            return Ok(());
+        }
+        // SAFETY: so many bytes from the area's start stay within the area.
+        unsafe { map_fixed(self.jump_table(), len, libc::PROT_READ, Some(from)) }
+            .map_err(|source| SysError { operation: "mapping a jump table", source })
+    }
+
+    /// Makes the area for jump tables inaccessible.
+    pub(crate) fn unmap_jump_table(&self) -> Result<(), SysError> {
+        // SAFETY: the range is the area.
+        unsafe { map_fixed(self.jump_table(), JUMP_TABLE_BYTES, libc::PROT_NONE, None) }
+            .map_err(|source| SysError { operation: "taking a jump table away", source })
+    }
+
+    /// The area for jump tables.
+    fn jump_table(&self) -> *mut u8 {
+        // SAFETY: the area lies within the reservation, below the context.
+        unsafe { self.base().sub(CONTEXT_BYTES + JUMP_TABLE_BYTES) }
     }
 
     /// Writes arguments, and zeroes up to `clear_to` behind them. [`Self::map_arguments`] must have been successful.

@@ -1,6 +1,6 @@
 //! The pages of a guest's arguments, which the host writes through a window of its own.
 //!
-//! They are mapped when the memory first has arguments, and stay. What is in the window is what the guest can read; behind
+//! They are mapped when a memory that was used before has arguments, and stay. What is in the window is what the guest can read; behind
 //! the arguments it is zero. So the next guest's arguments cost a copy, and a change of rights only if they take another
 //! number of pages. Longer arguments than the window are written to private pages, as to any memory; so are all where the
 //! system has no memory files.

@@ -40,9 +40,18 @@ fn first_byte(guest: &GuestMemory, page: u64) -> Option<u8> {
     guest.read(page * PAGE, 1).ok().map(|bytes| bytes[0])
 }
 
-/// Rights that the kernel grants a guest page, from `/proc/self/maps`.
+/// Rights that the kernel grants a guest page.
 fn system_access(guest: &mut GuestMemory, page: u64) -> Access {
-    let address = mapped(guest).base() as u64 + page * PAGE;
+    access_at(mapped(guest).base() as u64 + page * PAGE)
+}
+
+/// Rights to the jump table area's first page.
+fn jump_table_access(guest: &mut GuestMemory) -> Access {
+    access_at(mapped(guest).base().wrapping_offset(tvm_abi::context::JUMP_TABLE as isize) as u64)
+}
+
+/// Rights that the kernel grants, from `/proc/self/maps`.
+fn access_at(address: u64) -> Access {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let hex = |text: &str| u64::from_str_radix(text, 16).unwrap();
     let covers = |line: &&str| {
@@ -116,12 +125,44 @@ fn reset_takes_everything_back() {
 fn another_image_replaces_everything() {
     let (mut guest, _) = with_file();
     guest.write(32 * PAGE, &[1]).unwrap();
+    assert_eq!(jump_table_access(&mut guest), Access::Read);
     let empty = Arc::new(Image::default());
     mapped(&mut guest).reset(&empty).unwrap();
+    assert_eq!(jump_table_access(&mut guest), Access::None);
     for page in 0..40 {
         assert_eq!(system_access(&mut guest, page), Access::None);
         guest.set_access(page as u32, 1, Access::Read).unwrap();
         assert_eq!(first_byte(&guest, page), Some(0));
+    }
+}
+
+#[test]
+fn a_memory_that_was_used_without_an_image_is_cleaned_for_one() {
+    let (_, image) = with_file();
+    let uses: [fn(&mut GuestMemory); 4] = [
+        |guest| {
+            guest.set_access(19, 1, Access::Write).unwrap();
+            guest.write(19 * PAGE, &[1]).unwrap();
+        },
+        |guest| guest.set_access(15, 1, Access::Read).unwrap(),
+        |guest| mapped(guest).set_arguments(&[1; 5000]).unwrap(),
+        |guest| {
+            for _ in 0..2 {
+                mapped(guest).reset(&Arc::new(Image::default())).unwrap();
+                mapped(guest).set_arguments(&[1; 5000]).unwrap();
+            }
+        },
+    ];
+    for (case, used) in uses.into_iter().enumerate() {
+        let mut guest = GuestMemory::Mapped(MappedMemory::new().unwrap());
+        used(&mut guest);
+        mapped(&mut guest).reset(&image).unwrap();
+        assert_as_image(&mut guest);
+        for page in [15, 19, ARGUMENTS, ARGUMENTS + 1] {
+            assert_eq!(system_access(&mut guest, page), Access::None, "page {page:#x}, case {case}");
+            guest.set_access(page as u32, 1, Access::Read).unwrap();
+            assert_eq!(first_byte(&guest, page), Some(0), "page {page:#x}, case {case}");
+        }
     }
 }
 
@@ -359,8 +400,14 @@ const ARGUMENTS: u64 = ARGUMENT_PAGES.0 as u64;
 #[test]
 fn arguments_can_only_be_read() {
     let (mut guest, image) = with_file();
-    for len in [5, 4097, 0, 65536, 65537, 3] {
-        mapped(&mut guest).reset(&image).unwrap();
+    let lengths = [5, 4097, 0, 65536, 65537, 3];
+    // In a memory that is used once, and in one that is used again.
+    for (len, is_first) in lengths.into_iter().map(|len| (len, true)).chain(lengths.map(|len| (len, false))) {
+        if is_first {
+            (guest, _) = with_file();
+        } else {
+            mapped(&mut guest).reset(&image).unwrap();
+        }
         mapped(&mut guest).set_arguments(&vec![6; len]).unwrap();
         let count = len.div_ceil(4096) as u64;
         for page in 0..count + 2 {
@@ -374,7 +421,7 @@ fn arguments_can_only_be_read() {
 
 #[test]
 fn what_is_done_to_arguments_is_taken_back() {
-    let (mut guest, image) = with_file();
+    let (mut guest, mut image) = with_file();
     let spoil: [fn(&mut GuestMemory); 5] = [
         |_| {},
         |guest| guest.initialise(GuestAddr(ARGUMENT_PAGES.0 << 12), &[9; 8192]).unwrap(),
@@ -390,8 +437,12 @@ fn what_is_done_to_arguments_is_taken_back() {
         },
     ];
     for (case, spoil) in spoil.iter().enumerate() {
-        for _ in 0..2 {
-            mapped(&mut guest).reset(&image).unwrap();
+        for round in 0..3 {
+            if round == 0 {
+                (guest, image) = with_file();
+            } else {
+                mapped(&mut guest).reset(&image).unwrap();
+            }
             mapped(&mut guest).set_arguments(&[6; 8000]).unwrap();
             spoil(&mut guest);
             mapped(&mut guest).reset(&image).unwrap();
@@ -418,10 +469,13 @@ fn what_is_done_to_arguments_is_taken_back() {
 fn arguments_do_not_reach_other_instances() {
     let (mut one, image) = with_file();
     let mut other = GuestMemory::Mapped(MappedMemory::new().unwrap());
-    mapped(&mut other).reset(&image).unwrap();
-    mapped(&mut other).set_arguments(&[1; 10]).unwrap();
-    mapped(&mut one).set_arguments(&[2; 10]).unwrap();
-    assert_eq!((first_byte(&one, ARGUMENTS), first_byte(&other, ARGUMENTS)), (Some(2), Some(1)));
+    for _ in 0..3 {
+        mapped(&mut other).reset(&image).unwrap();
+        mapped(&mut other).set_arguments(&[1; 10]).unwrap();
+        mapped(&mut one).set_arguments(&[2; 10]).unwrap();
+        assert_eq!((first_byte(&one, ARGUMENTS), first_byte(&other, ARGUMENTS)), (Some(2), Some(1)));
+        mapped(&mut one).reset(&image).unwrap();
+    }
 }
 
 #[test]
@@ -433,6 +487,8 @@ fn a_forked_child_has_arguments_of_its_own() {
         return;
     }
     let (mut guest, image) = with_file();
+    // What is shared is the window, which a memory has that is used again.
+    mapped(&mut guest).reset(&image).unwrap();
     mapped(&mut guest).set_arguments(b"parent").unwrap();
     // SAFETY: the child does what follows, and ends; no other thread of this process holds a lock that it needs.
     let child = unsafe { libc::fork() };
