@@ -15,20 +15,22 @@ const MAX_REMEMBERED_BLOCKS: usize = 1 << 16;
 /// Costs of a program's blocks that were simulated already. Each belongs to one program under one set of rules.
 #[derive(Clone, Default, Debug)]
 pub struct BlockCosts {
-    by_start: HashMap<Pc, Gas>,
+    /// Made when the first block is simulated: most guests have none, and a map asks the system for random numbers.
+    by_start: Option<HashMap<Pc, Gas>>,
 }
 
 impl BlockCosts {
     /// The cost of the block that starts at `start`.
     fn cost(&mut self, program: &Program<'_>, rules: &Rules, start: Pc) -> Gas {
-        if let Some(&known) = self.by_start.get(&start) {
+        let by_start = self.by_start.get_or_insert_default();
+        if let Some(&known) = by_start.get(&start) {
             return known;
         }
         let cost = tvm_isa::gas::block_cost(program, rules, start);
-        if self.by_start.len() >= MAX_REMEMBERED_BLOCKS {
-            self.by_start.clear();
+        if by_start.len() >= MAX_REMEMBERED_BLOCKS {
+            by_start.clear();
         }
-        self.by_start.insert(start, cost);
+        by_start.insert(start, cost);
         cost
     }
 }

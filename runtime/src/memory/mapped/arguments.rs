@@ -51,7 +51,7 @@ impl Arguments {
     /// Empties the window. The same pages stay readable.
     pub(super) fn clear(&mut self, space: &Reservation) {
         // In a process forked since, the window is also another's.
-        if self.mapped == Some(forks()) {
+        if self.mapped.is_some_and(|since| since == forks()) {
             self.write(space, &[]);
         }
     }
