@@ -36,7 +36,8 @@
 //! those since the last such call. Either only makes objects look less recently used.
 //!
 //! **The first hit of a process** waits for pages of the program itself. What it needs is `#[inline]`, and so compiled into
-//! the crate that uses it, where it lies together and not among what opens databases and compiles statements.
+//! the crate that uses it, where it lies together and not among what opens databases and compiles statements; programs
+//! that are linked with runtime/start.ld have all of it in one place.
 //!
 //! **The limits of this.** The cache guards against accidents, and against other users of the machine. It does not
 //! guard against its own user, who can as well replace the program that reads it; nor against a disk that changes bytes
