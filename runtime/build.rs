@@ -17,8 +17,9 @@ fn main() {
     println!("cargo::rerun-if-env-changed={SWITCH}");
     if is_understood() {
         let script = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo")).join("start.ld");
-        println!("cargo::metadata=LINK_ARG=-T{}", script.display());
-        println!("cargo::rustc-link-arg-examples=-T{}", script.display());
+        let arg = format!("-T{}", script.display());
+        println!("cargo::metadata=LINK_ARG={arg}");
+        println!("cargo::rustc-link-arg-examples={arg}");
     }
 }
 

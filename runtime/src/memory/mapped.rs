@@ -118,7 +118,10 @@ impl MappedMemory {
             self.take_back_changes(image)?;
             self.used_before = true;
         } else {
-            image.map_into(&self.space, is_blank)?;
+            if !is_blank {
+                self.space.make_blank()?;
+            }
+            image.map_into(&self.space)?;
             self.arguments = Arguments::default();
             self.table = PageAccess::default();
             self.changed = PageRanges::default();
@@ -150,10 +153,7 @@ impl MappedMemory {
     /// # Errors
     /// When the system refuses; the memory can then only be reset or dropped.
     pub(crate) fn set_arguments(&mut self, bytes: &[u8]) -> Result<(), SysError> {
-        // To a memory that is used once, mapping the window takes several times as long as writing the arguments in the common
-        // way does.
-        let has_window = self.used_before || self.arguments.are_mapped() || bytes.is_empty();
-        if has_window && self.arguments.set(&self.space, &mut self.table, bytes)? {
+        if self.arguments.set(&self.space, &mut self.table, bytes, self.used_before)? {
             return Ok(());
         }
         let (first, count) = (ARGUMENT_PAGES.0, (bytes.len().div_ceil(GuestAddr::PAGE_SIZE as usize)) as u32);

@@ -144,17 +144,13 @@ impl Image {
         self.segments.is_empty() && self.jump_table.is_none()
     }
 
-    /// Replaces everything in the address space by this image. Of one that `is_blank`, nothing has to go.
-    pub(crate) fn map_into(&self, space: &Reservation, is_blank: bool) -> Result<(), SysError> {
+    /// Maps this image into an address space that is [blank](Reservation::make_blank).
+    pub(crate) fn map_into(&self, space: &Reservation) -> Result<(), SysError> {
         let file = match &self.file {
             Some(file) if self.is_of_file() => Some(file.get()?),
             _ => None,
         };
         let pages = |offset| file.map(|file| FilePages { file: file.as_fd(), offset });
-        if !is_blank {
-            space.map(0, PAGES, Access::None, None)?;
-            space.unmap_jump_table()?;
-        }
         if let Some(table) = self.jump_table
             && let Some(from) = pages(table.file_offset)
         {

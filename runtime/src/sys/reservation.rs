@@ -173,9 +173,10 @@ impl Reservation {
             .map_err(|source| SysError { operation: "mapping a jump table", source })
     }
 
-    /// Makes the area for jump tables inaccessible.
-    pub(crate) fn unmap_jump_table(&self) -> Result<(), SysError> {
-        // SAFETY: the range is the area.
+    /// Takes away what is mapped for a guest, its memory and its jump table: as in a new reservation.
+    pub(crate) fn make_blank(&self) -> Result<(), SysError> {
+        self.map(0, GUEST_PAGES, Access::None, None)?;
+        // SAFETY: the range is the jump table area.
         unsafe { map_fixed(self.jump_table(), JUMP_TABLE_BYTES, libc::PROT_NONE, None) }
             .map_err(|source| SysError { operation: "taking a jump table away", source })
     }

@@ -1,9 +1,9 @@
 //! The pages of a guest's arguments, which the host writes through a window of its own.
 //!
-//! They are mapped when a memory that was used before has arguments, and stay. What is in the window is what the guest can read; behind
-//! the arguments it is zero. So the next guest's arguments cost a copy, and a change of rights only if they take another
-//! number of pages. Longer arguments than the window are written to private pages, as to any memory; so are all where the
-//! system has no memory files.
+//! They are mapped when a memory that was used before has arguments, and stay. What is in the window is what the guest can
+//! read; behind the arguments it is zero. So the next guest's arguments cost a copy, and a change of rights only if they
+//! take another number of pages. Longer arguments than the window are written to private pages, as to any memory; so are
+//! those of a memory's first guest, and all where the system has no memory files.
 
 use super::super::{Access, PageAccess};
 use crate::sys::{ARGUMENT_BYTES, ARGUMENT_PAGES, Reservation, SysError, forks};
@@ -35,8 +35,14 @@ impl Arguments {
 
     /// Makes these the arguments, with their rights in hardware and `table`. `Ok(false)` when they have to be written in
     /// the common way; no page is readable then.
-    pub(super) fn set(&mut self, space: &Reservation, table: &mut PageAccess, bytes: &[u8]) -> Result<bool, SysError> {
-        if bytes.len() > ARGUMENT_BYTES || !self.map(space, table, bytes.len())? {
+    pub(super) fn set(
+        &mut self,
+        space: &Reservation,
+        table: &mut PageAccess,
+        bytes: &[u8],
+        used_before: bool,
+    ) -> Result<bool, SysError> {
+        if bytes.len() > ARGUMENT_BYTES || !self.map(space, table, bytes.len(), used_before)? {
             self.clear(space);
             self.hide(space, table)?;
             return Ok(false);
@@ -67,10 +73,23 @@ impl Arguments {
         Ok(())
     }
 
-    /// Maps the pages, unless they are or `len` is 0. `Ok(false)` when the system has no memory files for us.
-    fn map(&mut self, space: &Reservation, table: &mut PageAccess, len: usize) -> Result<bool, SysError> {
+    /// Maps the pages, unless they are or `len` is 0. `Ok(false)` when the system has no memory files for us, and where it would not
+    /// pay: to a memory that is used once, mapping takes several times as long as writing in the common way.
+    fn map(
+        &mut self,
+        space: &Reservation,
+        table: &mut PageAccess,
+        len: usize,
+        used_before: bool,
+    ) -> Result<bool, SysError> {
+        if len == 0 {
+            return Ok(true);
+        }
+        if !used_before && !self.are_mapped() {
+            return Ok(false);
+        }
         let now = forks();
-        if len == 0 || self.mapped == Some(now) {
+        if self.mapped == Some(now) {
             return Ok(true);
         }
         self.hide(space, table)?;
